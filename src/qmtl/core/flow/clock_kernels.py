@@ -1,0 +1,152 @@
+"""Compiled passes over the clocks. They also run uncompiled (NUMBA_DISABLE_JIT=1), with the same results."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from qmtl.core.flow.timeline import FOREVER, NEVER
+
+CLOCK, TICK = 0, 1
+_I, _LATE, _FIRST, _FLUSH, _IN, _INS, _DEP, _DEPS, _LIMIT, _SEEN, _TSEEN, _WM, _NEXT, _FRONT, _RAW, _ATRAW, _IDLE, _TIDLE = (
+    range(18)
+)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _frontier(s, kind, ref, slack):
+    """An input's frontier with its lateness (negative slack) or structural allowance (positive)."""
+    front = s[_FRONT][ref] if kind == CLOCK else s[_TSEEN][ref]
+    return front if front == NEVER or front == FOREVER else front + slack
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _rescan(s, k):
+    """The least frontier over active inputs; all idle: the largest (flush) or the old watermark (hold)."""
+    inputs, starts = s[_IN], s[_INS]
+    least, count, largest, active = FOREVER, 0, NEVER, 0
+    for i in range(starts[k], starts[k + 1]):
+        kind, ref = inputs[i, 0], inputs[i, 1]
+        f = _frontier(s, kind, ref, inputs[i, 2])
+        largest = max(largest, f)
+        if s[_IDLE][ref] if kind == CLOCK else s[_TIDLE][ref]:
+            continue
+        active += 1
+        if f < least:
+            least, count = f, 1
+        elif f == least:
+            count += 1
+    s[_IDLE][k] = active == 0
+    if active == 0:
+        least, count = (largest if s[_FLUSH][k] else s[_WM][k]), 0
+    s[_RAW][k] = least
+    s[_ATRAW][k] = count
+    return least
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _close(s, k, step, log, used):
+    """Close what the watermark of clock `k` allows (E4) and publish its frontier."""
+    wm, interval = s[_WM][k], s[_I][k]
+    if wm == NEVER:
+        return used
+    limit = s[_LIMIT][k]
+    stop = limit if wm == FOREVER else min(wm // interval * interval, limit)
+    start = s[_NEXT][k]
+    if stop > start:
+        s[_NEXT][k] = stop
+        log[used, 0], log[used, 1], log[used, 2], log[used, 3] = k, start, stop, step
+        used += 1
+        s[_FRONT][k] = stop
+    if wm == FOREVER:
+        s[_FRONT][k] = FOREVER
+    return used
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _spread(s, source, old, new, step, log, used, pending):
+    """Carry a moved frontier (index `source` of the dependents table) through all clocks that depend on it."""
+    deps, starts = s[_DEP], s[_DEPS]
+    n = 0
+    for i in range(starts[source], starts[source + 1]):
+        k, slack = deps[i, 0], deps[i, 1]
+        was = old if old == NEVER else old + slack
+        if was != s[_RAW][k]:
+            continue
+        s[_ATRAW][k] -= 1
+        if s[_ATRAW][k] <= 0:
+            pending[n] = k
+            n += 1
+    while n > 0:
+        at = 0
+        for i in range(1, n):
+            if pending[i] < pending[at]:
+                at = i
+        k = pending[at]
+        n -= 1
+        pending[at] = pending[n]
+        raw = _rescan(s, k)
+        if raw <= s[_WM][k]:
+            continue
+        s[_WM][k] = raw
+        before = s[_FRONT][k]
+        used = _close(s, k, step, log, used)
+        if s[_FRONT][k] == before:
+            continue
+        for i in range(starts[k], starts[k + 1]):
+            d, slack = deps[i, 0], deps[i, 1]
+            was = before if before == NEVER else before + slack
+            if was != s[_RAW][d]:
+                continue
+            s[_ATRAW][d] -= 1
+            if s[_ATRAW][d] <= 0:
+                known = False
+                for j in range(n):
+                    known = known or pending[j] == d
+                if not known:
+                    pending[n] = d
+                    n += 1
+    return used
+
+
+@numba.njit(cache=True, error_model="numpy")
+def run(s, ref, value, steps, log):
+    """Arrivals in order, all sources active; returns (arrivals applied, rows of `log` used)."""
+    count = len(s[_I])
+    pending = np.empty(count + 1, np.int64)
+    used = 0
+    for e in range(len(ref)):
+        if used + count >= len(log):
+            return e, used
+        k, v = ref[e], value[e]
+        if k >= count:
+            old = s[_TSEEN][k - count]
+            if v > old:
+                s[_TSEEN][k - count] = v
+                used = _spread(s, k, old, v, steps[e], log, used, pending)
+            continue
+        if v <= s[_SEEN][k]:
+            continue
+        s[_SEEN][k] = v
+        wm = v - s[_LATE][k]
+        if wm > s[_WM][k]:
+            s[_WM][k] = wm
+            old = s[_FRONT][k]
+            used = _close(s, k, steps[e], log, used)
+            if s[_FRONT][k] != old:
+                used = _spread(s, k, old, s[_FRONT][k], steps[e], log, used, pending)
+    return len(ref), used
+
+
+@numba.njit(cache=True, error_model="numpy")
+def settle(s, step, log):
+    """Every clock anew, ascending; returns the rows of `log` used."""
+    used = 0
+    for k in range(len(s[_I])):
+        if s[_LATE][k] < 0:
+            raw = _rescan(s, k)
+            s[_WM][k] = max(s[_WM][k], raw)
+        elif s[_SEEN][k] == FOREVER:
+            s[_WM][k] = FOREVER
+        used = _close(s, k, step, log, used)
+    return used

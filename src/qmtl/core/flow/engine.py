@@ -1,0 +1,332 @@
+"""The engine: ``advance(state, arrivals) -> effects``; pure of IO, clocks and chance.
+
+Arrivals in order run in blocks: the clocks say what closes at which arrival, then each group computes its rows. An
+arrival that is late, repeated or revised, a clock tick or the end of a source is a step of its own, in the order of
+E12: dedup, classify, store, corrections, advance the watermark, close. Both ways give the same bits (E15).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from qmtl.core.flow.clock import Advances, Clocks
+from qmtl.core.flow.emission import Refusal, compare
+from qmtl.core.flow.entry import BarEntry, Fate, TickEntry
+from qmtl.core.flow.plan import Plan
+from qmtl.core.flow.propagate import Changes, Propagation
+from qmtl.core.flow.timeline import FOREVER, NEVER, NONE, PENDING, VALUE
+from qmtl.core.graph.ir import EventTime, Node, NodeKind, TickIdentity
+
+EVENT, CLOCK_TICK, FINISHED = 0, 1, 2
+
+
+class Arrivals(Protocol):
+    """Columnar arrivals, in order. `source` indexes the engine's sources; `row` the source's own tables."""
+
+    kind: np.ndarray
+    source: np.ndarray
+    event_ns: np.ndarray
+    available_ns: np.ndarray
+    row: np.ndarray
+    values: list[np.ndarray]
+    event_id: list[Any]
+    revision: list[Any]
+
+
+@dataclass(slots=True)
+class Source:
+    """One source as data knows it, and the entries that read it (streams may differ in their settings)."""
+
+    bars: list[BarEntry]
+    ticks: list[TickEntry]
+    tick_numbers: list[int]
+    idle_timeout: int | None
+    interval: int | None
+    origin: int
+    top: int = NEVER  # the largest bar end, or tick time, that arrived in order
+    last_arrival: int = 0
+    idle: bool = False
+    finished: bool = False
+    position: int = 0
+    field_of: dict[int, np.ndarray] | None = None
+
+
+class Engine:
+    """State of one plan. `advance` mutates it in place."""
+
+    def __init__(self, plan: Plan, sources: list[list[Node]], origins: dict[str, int], end: int) -> None:
+        """`sources[i]`: the stream nodes fed by data source `i`; `origins`: ns by node id; `end`: ns of the run's end."""
+        self.plan = plan
+        self.clocks = Clocks(plan, origins, end)
+        self.flow = Propagation(plan, self.clocks)
+        self.step = 0
+        self.sources = [self._source(nodes) for nodes in sources]
+
+    def _source(self, nodes: list[Node]) -> Source:
+        bars, ticks, numbers = [], [], []
+        settings = nodes[0].event_time or EventTime()
+        for node in nodes:
+            group, lane = self.plan.home[node.node_id]
+            origin = int(group.origin[lane])
+            assert node.event_time is not None
+            if node.kind is NodeKind.BARS:
+                bars.append(BarEntry(group, lane, int(group.clocks[lane]), node.event_time, origin))
+                continue
+            numbers.append(self.clocks.ticks[node.node_id])
+            for reader, edge in group.readers:
+                key = (reader.index, group.index, lane)
+                if int(edge.lanes[0]) == lane and key not in self.flow.ticks:
+                    entry = TickEntry(reader, group, lane, int(reader.clocks[0]), node.event_time, origin)
+                    self.flow.ticks[key] = entry
+                    ticks.append(entry)
+        timeouts = [n.event_time.idle_timeout_ns for n in nodes if n.event_time and n.event_time.idle_timeout_ns is not None]
+        origin = min((e.origin for e in [*bars, *ticks]), default=NEVER)
+        return Source(bars, ticks, numbers, min(timeouts, default=None), settings and nodes[0].interval_ns, origin)
+
+    def _settle(self, advances: Advances) -> None:
+        self.flow.close(advances, self.step)
+
+    # --- one batch -------------------------------------------------------------------------------------------
+
+    def advance(self, batch: Arrivals, start: int = 0, stop: int | None = None) -> None:
+        """Apply arrivals ``[start, stop)`` of `batch`; a batch equals its events one by one (E12)."""
+        stop = len(batch.kind) if stop is None else stop
+        regular = self._regular(batch, start, stop)
+        breaks = np.flatnonzero(~regular)
+        at = start
+        for hit in [*(breaks + start).tolist(), stop]:
+            if self.flow.careful:
+                for each in range(at, hit):
+                    self._single(batch, each)
+            elif hit > at:
+                self._in_order(batch, at, hit)
+            if hit < stop:
+                self._single(batch, hit)
+            at = hit + 1
+
+    def _regular(self, batch: Arrivals, start: int, stop: int) -> np.ndarray:
+        """Arrivals that move their source forward: none of them can be late, repeated or revised (E2, E8)."""
+        kind, source = batch.kind[start:stop], batch.source[start:stop]
+        regular = np.zeros(stop - start, np.bool_)
+        if self.flow.careful:
+            return regular
+        for number, state in enumerate(self.sources):
+            mine = np.flatnonzero((source == number) & (kind == EVENT))
+            if not len(mine) or state.idle or state.finished:
+                continue
+            ts = batch.event_ns[start:stop][mine]
+            point = ts + (state.interval or 0)
+            before = np.maximum.accumulate(np.concatenate([[state.top], point[:-1]]))
+            strictly = state.interval is not None or state.ticks == [] or self._keyed_by_time(state)
+            ahead = point > before if strictly else point >= before
+            if state.ticks and not strictly:
+                ahead &= self._fresh(batch, state, number, mine + start, ts)
+            regular[mine] = ahead & (ts >= max(state.origin, self._latest_origin(state)))
+            state.top = max(state.top, int(point[ts >= state.origin].max(initial=NEVER)))
+        return regular
+
+    @staticmethod
+    def _keyed_by_time(state: Source) -> bool:
+        return any(e.settings.identity is TickIdentity.EVENT_TS for e in state.ticks)
+
+    @staticmethod
+    def _latest_origin(state: Source) -> int:
+        return max((e.origin for e in [*state.bars, *state.ticks]), default=NEVER)
+
+    def _fresh(self, batch: Arrivals, state: Source, number: int, at: np.ndarray, ts: np.ndarray) -> np.ndarray:
+        """Ticks that append: a new identity, after all earlier ones in (ts, id)."""
+        ids = batch.event_id[number]
+        if ids is None or all(e.settings.identity is TickIdentity.POSITION for e in state.ticks):
+            return np.ones(len(at), np.bool_)
+        mine = [ids[r] for r in batch.row[at]]
+        result = np.zeros(len(at), np.bool_)
+        seen = set(state.ticks[0].known) | set(state.ticks[0].held)
+        last = state.ticks[0].keys[-1] if state.ticks[0].keys else (NEVER, None)
+        for n, (time, identity) in enumerate(zip(ts.tolist(), mine, strict=True)):
+            identity = identity.item() if isinstance(identity, np.generic) else identity
+            ordered = time > last[0] or (time == last[0] and last[1] is not None and identity > last[1])
+            result[n] = ordered and identity not in seen
+            seen.add(identity)
+            last = max(last, (time, identity)) if last[1] is not None else (time, identity)
+        return result
+
+    # --- in order --------------------------------------------------------------------------------------------
+
+    def _in_order(self, batch: Arrivals, start: int, stop: int) -> None:
+        source = batch.source[start:stop]
+        refs: list[np.ndarray] = []
+        positions: list[np.ndarray] = []
+        for number, state in enumerate(self.sources):
+            mine = start + np.flatnonzero(source == number)
+            if not len(mine):
+                continue
+            self._store_bars(batch, state, number, mine)
+            self._store_ticks(batch, state, number, mine)
+            state.last_arrival = int(batch.available_ns[mine[-1]])
+            state.position += len(mine)
+            for entry in state.bars:
+                refs.append(np.full(len(mine), entry.clock, np.int64))
+                positions.append(mine)
+            for tick in state.tick_numbers:
+                refs.append(np.full(len(mine), self.clocks.count + tick, np.int64))
+                positions.append(mine)
+        self._run(batch, np.concatenate(refs) if refs else np.zeros(0, np.int64),
+                  np.concatenate(positions) if positions else np.zeros(0, np.int64), self.step - start)
+        self.step += stop - start
+
+    def _run(self, batch: Arrivals, refs: np.ndarray, positions: np.ndarray, offset: int) -> None:
+        order = np.argsort(positions, kind="stable")
+        refs, positions = refs[order], positions[order]
+        interval = np.concatenate([self.clocks.interval, np.zeros(len(self.clocks.ticks), np.int64)])
+        value = batch.event_ns[positions] + interval[refs]
+        steps = positions + offset
+        done = 0
+        while done < len(refs):
+            count, advances = self.clocks.run(refs[done:], value[done:], steps[done:])
+            self._settle(advances)
+            done += count
+
+    def _store_bars(self, batch: Arrivals, state: Source, number: int, at: np.ndarray) -> None:
+        ts, values = batch.event_ns[at], batch.values[number][batch.row[at]]
+        for entry in state.bars:
+            timeline = entry.group.timeline
+            assert timeline is not None
+            timeline.ensure(int(ts.min()), int(ts.max()))
+            rows = (ts - timeline.base) // timeline.interval
+            timeline.V[rows[:, None], (entry.group.out + entry.lane)[None, :]] = values
+            entry.group.S[rows, entry.lane] = PENDING
+            entry.counters["arrivals"] += len(at)
+            entry.counters[Fate.USED.value] += len(at)
+            if batch.revision[number] is not None:
+                entry.revisions.update(zip(ts.tolist(), batch.revision[number][batch.row[at]].tolist(), strict=True))
+
+    def _store_ticks(self, batch: Arrivals, state: Source, number: int, at: np.ndarray) -> None:
+        for entry in state.ticks:
+            for n, position in enumerate(at.tolist()):
+                ts, values, revision = self._event(batch, number, position)
+                identity, order = _identity(entry, batch, number, position, ts, state.position + n)
+                entry.store(ts, identity, order, values, revision)
+            entry.counters["arrivals"] += len(at)
+            entry.counters[Fate.USED.value] += len(at)
+
+    @staticmethod
+    def _event(batch: Arrivals, number: int, at: int) -> tuple[int, np.ndarray, int | None]:
+        row = batch.row[at]
+        revision = batch.revision[number]
+        return int(batch.event_ns[at]), batch.values[number][row], None if revision is None else int(revision[row])
+
+    # --- one step --------------------------------------------------------------------------------------------
+
+    def _single(self, batch: Arrivals, at: int) -> None:
+        kind, number = int(batch.kind[at]), int(batch.source[at])
+        if kind == CLOCK_TICK:
+            self._clock_tick(int(batch.available_ns[at]))
+        elif kind == FINISHED:
+            self._finish(self.sources[number])
+        else:
+            self._event_step(batch, at, self.sources[number], number)
+        self.step += 1
+
+    def _clock_tick(self, now: int) -> None:
+        """E11: idleness is decided here and nowhere else."""
+        fell = False
+        for state in self.sources:
+            timeout = state.idle_timeout
+            if timeout is None or state.finished or state.idle or now - state.last_arrival < timeout:
+                continue
+            state.idle = fell = True
+            self.flow.careful = True
+            self._mark(state, True)
+        if fell:
+            self._settle(self.clocks.settle(self.step))
+
+    def _mark(self, state: Source, idle: bool) -> None:
+        for entry in state.bars:
+            self.clocks.idle[entry.clock] = idle
+        for number in state.tick_numbers:
+            self.clocks.tick_idle[number] = idle
+
+    def _finish(self, state: Source) -> None:
+        state.finished, state.idle = True, False
+        self._mark(state, False)
+        for entry in state.bars:
+            self.clocks.seen[entry.clock] = FOREVER
+        for number in state.tick_numbers:
+            self.clocks.tick_seen[number] = FOREVER
+        self._settle(self.clocks.settle(self.step))
+
+    def _event_step(self, batch: Arrivals, at: int, state: Source, number: int) -> None:
+        ts, values, revision = self._event(batch, number, at)
+        woke, state.idle = state.idle, False
+        state.last_arrival = int(batch.available_ns[at])
+        changes: Changes = {}
+        for entry in state.bars:
+            fate = entry.judge(ts, values, revision, int(self.clocks.wm[entry.clock]))
+            self._count(entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, values)
+            if fate is Fate.SIDE_OUTPUT:
+                entry.held[ts] = values
+            elif fate is Fate.USED:
+                self._store_bar(entry, ts, values, revision, changes)
+        touched: list[tuple[TickEntry, list[int]]] = []
+        for tick in state.ticks:
+            identity, order = _identity(tick, batch, number, at, ts, state.position)
+            fate = tick.judge(ts, identity, values, revision, int(self.clocks.wm[tick.clock]))
+            self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, values)
+            if fate is Fate.SIDE_OUTPUT:
+                tick.held[identity] = (ts, values)
+            elif fate is Fate.USED:
+                touched.append((tick, tick.store(ts, identity, order, values, revision)))
+        state.position += 1
+        self.flow.correct(changes, touched, self.step)
+        self._move(state, ts, woke)
+
+    def _store_bar(self, entry: BarEntry, ts: int, values: np.ndarray, revision: int | None, changes: Changes) -> None:
+        closed, old = entry.store(ts, values, revision)
+        clock = entry.clock
+        if self.clocks.front[clock] == NEVER or ts >= self.clocks.next[clock]:
+            return
+        timeline, group = entry.group.timeline, entry.group
+        assert timeline is not None
+        row = timeline.row(ts)
+        before = np.zeros(len(group.out)) if old is None else old
+        group.S[row, entry.lane] = VALUE
+        if compare(self.flow.log, group, entry.lane, row, self.step, VALUE if closed else NONE, before):
+            changes.setdefault((group.index, entry.lane), set()).add(ts)
+
+    def _count(self, counters: dict[str, int], fate: Fate, source: Node, reader: Node, ts: int, values: np.ndarray) -> None:
+        counters["arrivals"] += 1
+        counters[fate.value] += 1
+        if fate is not Fate.USED:
+            self.flow.log.refusals.append(
+                Refusal(source.node_id, reader.node_id, self.step, ts, tuple(np.asarray(values).tolist()), fate)
+            )
+
+    def _move(self, state: Source, ts: int, woke: bool) -> None:
+        """Advance the watermark by one arrival and close what it allows."""
+        if woke:
+            self._mark(state, False)
+        point = ts + (state.interval or 0)
+        if ts >= state.origin:
+            state.top = max(state.top, point)
+            refs = [e.clock for e in state.bars if ts >= e.origin]
+            refs += [self.clocks.count + n for n in state.tick_numbers]
+            value = np.full(len(refs), point, np.int64)
+            _, advances = self.clocks.run(np.array(refs, np.int64), value, np.full(len(refs), self.step, np.int64))
+            self._settle(advances)
+        if woke:
+            self._settle(self.clocks.settle(self.step))
+
+
+def _identity(entry: TickEntry, batch: Arrivals, number: int, at: int, ts: int, position: int) -> tuple[Any, Any]:
+    """(identity, order within a time) of a tick: E7."""
+    if entry.settings.identity is TickIdentity.EVENT_TS:
+        return ts, 0
+    ids = batch.event_id[number]
+    if ids is None or entry.settings.identity is TickIdentity.POSITION:
+        return position, position
+    identity = ids[batch.row[at]]
+    identity = identity.item() if isinstance(identity, np.generic) else identity
+    return identity, identity

@@ -1,0 +1,191 @@
+"""Nodes computed by an author's Python function: windows shown, answers taken, failures contained (E6, E8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qmtl.core.errors import UserError
+from qmtl.core.flow import status_kernels as cells
+from qmtl.core.flow.emission import Failure, Log, compare
+from qmtl.core.flow.plan import EdgePlan, Group, Relation
+from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
+from qmtl.core.flow.view import Columns, View, locked
+from qmtl.core.flow.windows import Shown, TickEntries, decide, show
+from qmtl.core.graph.ir import OnMissing
+
+
+@dataclass(slots=True)
+class Halts:
+    """Nodes that have stopped, by (group, lane): the bucket that failed."""
+
+    at: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+def close(
+    group: Group, halts: Halts, ticks: TickEntries, log: Log, lane: int, r0: int, r1: int, step: Any
+) -> None:
+    """Compute rows ``[r0, r1)`` of lane `lane`, which close now, ascending. `step(row)` says at which arrival."""
+    _rows(group, r0, r1, lane)
+    for row in range(r0, r1):
+        if (group.index, lane) in halts.at:
+            group.S[row, lane] = HALTED
+            continue
+        _evaluate(group, halts, ticks, log, lane, row, step(row))
+
+
+def correct(
+    group: Group, halts: Halts, ticks: TickEntries, log: Log, lane: int, dirty: list[int], stop: int, step: int
+) -> list[int]:
+    """Evaluate rows `dirty` (ascending, all closed) again; returns the rows that changed."""
+    halted = halts.at.get((group.index, lane))
+    if halted is not None:
+        return []
+    timeline = group.timeline
+    assert timeline is not None
+    old = group.S[:, lane].copy()
+    _rows(group, dirty[0], stop, lane)
+    group.S[dirty[0] : stop, lane] = old[dirty[0] : stop]
+    changed = []
+    for row in dirty:
+        before = timeline.V[row, group.out + lane].copy()
+        _evaluate(group, halts, ticks, log, lane, row, step, int(old[row]))
+        if compare(log, group, lane, row, step, int(old[row]), before):
+            changed.append(row)
+        if (group.index, lane) in halts.at:
+            break
+    return changed
+
+
+def reach(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int) -> tuple[int, int]:
+    """Closed rows whose window may show the event or bucket `ts` of `edge`: ``[low, high)``, generously."""
+    timeline = group.timeline
+    assert timeline is not None
+    interval = group.interval
+    if edge.relation is Relation.OWN and edge.window.rows is not None:
+        low = timeline.row(ts)
+        return low, int(cells.nth_row_after(group.M, lane, low, group.rows, stop)) + 1
+    if edge.relation in (Relation.TICK, Relation.FINER, Relation.OWN) and edge.window.span_ns is not None:
+        low = timeline.row(ts)
+        return low, timeline.row(ts + edge.window.span_ns - 1) + 1
+    first = timeline.row(ts + edge.up.interval - interval) if edge.up.interval > interval else timeline.row(ts)
+    return first, _past(group, edge, lane, ts, stop)
+
+
+def _past(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int) -> int:
+    """The first row at which `ts` has left a window of the latest bars of another interval."""
+    up, timeline = edge.up.timeline, group.timeline
+    assert up is not None and timeline is not None
+    row, wanted = up.row(ts), edge.window.rows or 1
+    status = edge.up.S
+    while wanted > 0 and row < up.rows - 1:
+        row += 1
+        wanted -= int(status[row, edge.lanes[lane]] == VALUE)
+    if wanted > 0:
+        return stop
+    end = int(up.bucket[row]) + up.interval
+    return min(stop, timeline.row(end - timeline.interval) + 1)
+
+
+def _rows(group: Group, r0: int, r1: int, lane: int) -> None:
+    """Which buckets are rows of the node (E5), by its own-interval inputs."""
+    work = np.zeros((r1 - r0, 1), np.uint8)
+    needs_row = False
+    for edge in group.edges:
+        if edge.relation is Relation.OWN:
+            needs_row = needs_row or edge.required
+            cells.fold_own(work, edge.up.S, edge.lanes, edge.required, False, r0, r1, lane, lane + 1)
+    scratch = np.zeros((r1, lane + 1), np.uint8)
+    cells.finish(work, scratch, group.M, group.N, 1, needs_row, r0, r1, lane, lane + 1)
+
+
+def _evaluate(
+    group: Group, halts: Halts, ticks: TickEntries, log: Log, lane: int, row: int, step: int, old: int = NONE
+) -> None:
+    timeline = group.timeline
+    assert timeline is not None
+    bucket = int(timeline.bucket[row])
+    shown = show(group, lane, bucket, ticks)
+    status, missing = decide(group, lane, bucket, shown)
+    node = group.nodes[lane]
+    if status == VALUE:
+        answer, cause = _call(group, lane, bucket, shown)
+        if cause:
+            _halt(group, halts, log, lane, bucket, step, cause)
+            status = FAILED
+        elif answer is None:
+            status = GAP
+        else:
+            timeline.V[row, group.out + lane] = answer
+    elif status == GAP and node.closing.on_missing is OnMissing.FAIL and old == NONE:
+        _halt(group, halts, log, lane, bucket, step, "missing: " + ", ".join(missing))
+        status = FAILED
+    if status in (NONE, GAP) and old != NONE:
+        status = NULL if old in (VALUE, NULL) else old
+    group.S[row, lane] = status
+    record = log.inputs.get((group.index, lane))
+    if record is not None and status != NONE:
+        record.append((bucket, step, shown, missing))
+
+
+def _halt(group: Group, halts: Halts, log: Log, lane: int, bucket: int, step: int, cause: str) -> None:
+    halts.at[group.index, lane] = bucket
+    log.failures.append(Failure(group.index, lane, bucket, step, cause))
+
+
+def _call(group: Group, lane: int, bucket: int, shown: list[Shown]) -> tuple[np.ndarray | None, str]:
+    """The author's answer as a row of outputs, or the cause of its failure."""
+    node = group.nodes[lane]
+    inputs = {e.name: _window(e, s) for e, s in zip(group.edges, shown, strict=True)}
+    view = View(inputs, bucket)
+    watermark = (bucket + group.interval,) if node.wants_watermark else ()
+    assert node.function is not None
+    try:
+        answer = node.function(view, *watermark, **dict(node.params))
+        return taken(answer, node.outputs), ""
+    except Exception as error:  # noqa: BLE001 - whatever an author's code raises is contained here
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _window(edge: EdgePlan, shown: Shown) -> Any:
+    stacked = locked(np.ascontiguousarray(shown.values.T))
+    if edge.single:
+        return stacked[0]
+    return Columns(dict(zip(edge.names, stacked, strict=True)), locked(shown.times), 0, len(shown.times))
+
+
+def taken(answer: object, outputs: tuple[str, ...]) -> np.ndarray | None:
+    """An author's answer as float64 per output; None is a gap. Raises UserError for anything else."""
+    if answer is None:
+        return None
+    if isinstance(answer, Mapping):
+        if set(answer) != set(outputs):
+            raise UserError(
+                "the function's answer does not have the declared outputs", place="return value",
+                value=sorted(map(str, answer)), cure=f"return exactly {', '.join(outputs)}",
+            )
+        values = [answer[name] for name in outputs]
+    elif isinstance(answer, tuple):
+        values = list(answer)
+    else:
+        values = [answer]
+    if len(values) != len(outputs):
+        raise UserError(
+            f"{len(values)} values for {len(outputs)} outputs", place="return value", value=len(values),
+            cure=f"return one value for each of {', '.join(outputs)}",
+        )
+    if any(value is None for value in values):
+        return None
+    return np.array([_number(value) for value in values], np.float64)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        raise UserError(
+            f"an array of shape {value.shape} where a number is expected", place="return value",
+            value=f"array{value.shape}", cure="return a number, for example value[-1]",
+        )
+    return float(value)

@@ -1,0 +1,201 @@
+"""Compiled: what each cell becomes when its bucket closes (SEMANTICS E5, E6), and gathering of inputs.
+
+A rectangle is rows ``[r0, r1)`` by lanes ``[a, b)``. The work plane `W` collects, edge by edge, what the inputs say:
+bit 1 a required own input is missing (no row), 2 some own input is there, 4 a required input is missing,
+8 a required input is in warm-up, 16 something is there.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from qmtl.core.flow.timeline import GAP, NONE, NULL, PENDING, VALUE
+
+NO_ROW, OWN, MISSING, WARM, ANY = 1, 2, 4, 8, 16
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def fold_own(W, S, lanes, required, computed, r0, r1, a, b):
+    """An input of the node's own interval: present iff it has its value at the bucket."""
+    absent = (NO_ROW | MISSING) if required else 0
+    for r in range(r0, r1):
+        for lane in range(a, b):
+            s = S[r, lanes[lane]]
+            if s == VALUE:
+                W[r - r0, lane - a] |= OWN | ANY
+            else:
+                bits = absent
+                if required and computed and s == NONE:
+                    bits |= WARM
+                W[r - r0, lane - a] |= bits
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def latest(S, lane, row):
+    """The last row at or before `row` with a value, or -1."""
+    while row >= 0 and S[row, lane] != VALUE:
+        row -= 1
+    return row
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def fold_coarse(W, S, up_base, up_interval, up_rows, lanes, required, computed, base, interval, r0, r1, a, b, at):
+    """A coarser input: the latest bar that has ended by the bucket's end. `at` receives its row, or -1."""
+    for lane in range(a, b):
+        known, found = -2, -1
+        for r in range(r0, r1):
+            end = base + (r + 1) * interval
+            last = (end - up_base) // up_interval - 1
+            last = min(last, up_rows - 1)
+            if known == -2 or last < known:
+                found = latest(S, lanes[lane], last)
+            else:
+                for u in range(known + 1, last + 1):
+                    if S[u, lanes[lane]] == VALUE:
+                        found = u
+            known = last
+            at[r - r0, lane - a] = found
+            if found >= 0:
+                W[r - r0, lane - a] |= ANY
+            elif required:
+                W[r - r0, lane - a] |= MISSING
+            if required and computed and (last < 0 or S[last, lanes[lane]] == NONE):
+                W[r - r0, lane - a] |= WARM
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def finish(W, S, M, N, rows, needs_row, r0, r1, a, b):
+    """Statuses of a node whose windows are rows. What was recorded stays recorded (reading 5)."""
+    for r in range(r0, r1):
+        for lane in range(a, b):
+            w = W[r - r0, lane - a]
+            before = N[r - 1, lane] if r > 0 else 0
+            row = (w & NO_ROW) == 0 if needs_row else (w & OWN) != 0
+            M[r, lane] = 1 if row else 0
+            N[r, lane] = before + (1 if row else 0)
+            old = S[r, lane]
+            if before < rows - 1 or (w & WARM) != 0:
+                new = NONE
+            elif (w & MISSING) != 0 or (w & ANY) == 0:
+                new = GAP
+            else:
+                new = VALUE
+            if new != VALUE and old != NONE and old != PENDING:
+                new = NULL if (old == VALUE or old == NULL) else old
+            S[r, lane] = new
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def gather(V, off, source, column, lanes, r0, r1, a, b):
+    """Bring scattered lanes of an own-interval input side by side."""
+    for r in range(r0, r1):
+        for lane in range(a, b):
+            V[r, off + lane] = source[r, column + lanes[lane]]
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def gather_at(V, off, source, column, lanes, at, r0, r1, a, b):
+    """Bring the values of a coarser input to the rows that see them."""
+    for r in range(r0, r1):
+        for lane in range(a, b):
+            u = at[r - r0, lane - a]
+            V[r, off + lane] = source[u, column + lanes[lane]] if u >= 0 else np.nan
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def settle_nulls(S, M, r0, r1, a, b):
+    """After a kernel that may answer "no value": M = 0 where status said VALUE becomes a gap."""
+    for r in range(r0, r1):
+        for lane in range(a, b):
+            if S[r, lane] == VALUE and M[r, lane] == 0:
+                S[r, lane] = GAP
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def close_bars(S, r0, r1, lane):
+    """A bar stream's stored bars become its values when their bucket closes; it records no gaps."""
+    for r in range(r0, r1):
+        if S[r, lane] == PENDING:
+            S[r, lane] = VALUE
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def nth_row_after(M, lane, row, n, stop):
+    """The row of the n-th row (M = 1) after `row`, or `stop - 1` when there are fewer before `stop`."""
+    while n > 0 and row < stop - 1:
+        row += 1
+        if M[row, lane] == 1:
+            n -= 1
+    return row
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def cross_status(M, S, present, per_lane, min_count, r0, r1, lanes):
+    """A cross-section: `min_count` lanes must be present; with a value per lane, the lane too."""
+    for r in range(r0, r1):
+        count = 0
+        for lane in range(lanes):
+            M[r, lane] = 1 if present[r - r0, lane] else 0
+            count += M[r, lane]
+        for lane in range(S.shape[1]):
+            new = VALUE if count >= min_count and count > 0 and (not per_lane or M[r, lane] == 1) else GAP
+            old = S[r, lane]
+            if new == GAP and (old == VALUE or old == NULL):
+                new = NULL
+            S[r, lane] = new
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def resample(V, S, out, method, N, base, interval, U, T, cols, lanes, up_base, up_interval, complete, computed, r0, r1, a, b, up_rows, starts):
+    """Bars of `interval` from finer bars: method 0 first, 1 max, 2 min, 3 last, 4 sum, 5 mean, 6 count.
+
+    Only buckets that begin at or after `starts[lane]` (the origin) are out of warm-up (E5).
+    """
+    ratio = interval // up_interval
+    for lane in range(a, b):
+        source = lanes[lane]
+        for r in range(r0, r1):
+            begin = base + r * interval
+            first = (begin - up_base) // up_interval
+            last = min(first + ratio, up_rows)
+            seen = 0
+            for u in range(max(first, 0), last):
+                if T[u, source] != VALUE:
+                    continue
+                for c in range(len(out)):
+                    x = U[u, cols[c] + source]
+                    cell = out[c] + lane
+                    m = method[c]
+                    if m == 6:
+                        x = 1.0
+                    if seen == 0:
+                        V[r, cell] = x
+                    elif m == 1:
+                        V[r, cell] = max(V[r, cell], x) if V[r, cell] == V[r, cell] else V[r, cell]
+                        if x != x:
+                            V[r, cell] = x
+                    elif m == 2:
+                        V[r, cell] = min(V[r, cell], x) if V[r, cell] == V[r, cell] else V[r, cell]
+                        if x != x:
+                            V[r, cell] = x
+                    elif m == 3:
+                        V[r, cell] = x
+                    elif m >= 4:
+                        V[r, cell] += x
+                seen += 1
+            for c in range(len(out)):
+                if method[c] == 5 and seen > 0:
+                    V[r, out[c] + lane] /= seen
+            old = S[r, lane]
+            warm = begin < starts[lane]
+            if computed and not warm:
+                u = first + ratio - 1
+                warm = u < 0 or u >= up_rows or T[u, source] == NONE
+            new = NONE if warm else VALUE if seen > 0 and (seen == ratio or not complete) else GAP
+            if new != VALUE and old != NONE and old != PENDING:
+                new = NULL if (old == VALUE or old == NULL) else old
+            S[r, lane] = new
+            N[r, lane] = (N[r - 1, lane] if r > 0 else 0) + (1 if new == VALUE else 0)
+
+
