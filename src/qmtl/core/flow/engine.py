@@ -7,6 +7,7 @@ E12: dedup, classify, store, corrections, advance the watermark, close. Both way
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,11 +15,11 @@ import numpy as np
 
 from qmtl.core.flow.clock import Advances, Clocks
 from qmtl.core.flow.emission import Refusal, compare
-from qmtl.core.flow.entry import BarEntry, Fate, TickEntry
+from qmtl.core.flow.entry import BarEntry, Fate, TickEntry, from_the_future
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
 from qmtl.core.flow.timeline import FOREVER, NEVER, NONE, PENDING, VALUE
-from qmtl.core.graph.ir import EventTime, Node, NodeKind, TickIdentity
+from qmtl.core.graph.ir import Node, NodeKind, TickIdentity
 
 EVENT, CLOCK_TICK, FINISHED = 0, 1, 2
 
@@ -31,9 +32,9 @@ class Arrivals(Protocol):
     event_ns: np.ndarray
     available_ns: np.ndarray
     row: np.ndarray
-    values: list[np.ndarray]
-    event_id: list[Any]
-    revision: list[Any]
+    values: Sequence[np.ndarray]
+    event_id: Sequence[Any]
+    revision: Sequence[Any]
 
 
 @dataclass(slots=True)
@@ -51,43 +52,56 @@ class Source:
     idle: bool = False
     finished: bool = False
     position: int = 0
-    field_of: dict[int, np.ndarray] | None = None
+    skew: int = FOREVER // 2  # E13: how far ahead of its arrival an event may lie
 
 
 class Engine:
     """State of one plan. `advance` mutates it in place."""
 
-    def __init__(self, plan: Plan, sources: list[list[Node]], origins: dict[str, int], end: int) -> None:
-        """`sources[i]`: the stream nodes fed by data source `i`; `origins`: ns by node id; `end`: ns of the run's end."""
+    def __init__(
+        self, plan: Plan, sources: list[list[Node]], fields: list[tuple[str, ...]], origins: dict[str, int], end: int
+    ) -> None:
+        """`sources[i]`: the stream nodes fed by data source `i`, whose tables have the columns `fields[i]`.
+
+        `origins`: ns by node id (E10); `end`: the run's end in ns, or FOREVER.
+        """
         self.plan = plan
         self.clocks = Clocks(plan, origins, end)
         self.flow = Propagation(plan, self.clocks)
         self.step = 0
-        self.sources = [self._source(nodes) for nodes in sources]
+        self.sources = [self._source(nodes, names) for nodes, names in zip(sources, fields, strict=True)]
 
-    def _source(self, nodes: list[Node]) -> Source:
+    def _source(self, nodes: list[Node], names: tuple[str, ...]) -> Source:
         bars, ticks, numbers = [], [], []
-        settings = nodes[0].event_time or EventTime()
         for node in nodes:
             group, lane = self.plan.home[node.node_id]
             origin = int(group.origin[lane])
             assert node.event_time is not None
+            take = np.array([names.index(name) for name in node.outputs], np.int64)
             if node.kind is NodeKind.BARS:
-                bars.append(BarEntry(group, lane, int(group.clocks[lane]), node.event_time, origin))
+                bars.append(BarEntry(group, lane, int(group.clocks[lane]), node.event_time, origin, take))
                 continue
             numbers.append(self.clocks.ticks[node.node_id])
             for reader, edge in group.readers:
                 key = (reader.index, group.index, lane)
                 if int(edge.lanes[0]) == lane and key not in self.flow.ticks:
-                    entry = TickEntry(reader, group, lane, int(reader.clocks[0]), node.event_time, origin)
+                    entry = TickEntry(reader, group, lane, int(reader.clocks[0]), node.event_time, origin, take)
                     self.flow.ticks[key] = entry
                     ticks.append(entry)
         timeouts = [n.event_time.idle_timeout_ns for n in nodes if n.event_time and n.event_time.idle_timeout_ns is not None]
         origin = min((e.origin for e in [*bars, *ticks]), default=NEVER)
-        return Source(bars, ticks, numbers, min(timeouts, default=None), settings and nodes[0].interval_ns, origin)
+        skews = [n.event_time.max_future_skew_ns for n in nodes if n.event_time and n.event_time.max_future_skew_ns is not None]
+        skew = min(skews, default=FOREVER // 2)
+        return Source(bars, ticks, numbers, min(timeouts, default=None), nodes[0].interval_ns, origin, skew=skew)
 
     def _settle(self, advances: Advances) -> None:
         self.flow.close(advances, self.step)
+
+    def resume(self, node_id: str) -> None:
+        """Start a halted node again: its marker is corrected and the buckets since get their version 0 (E6)."""
+        group, lane = self.plan.home[node_id]
+        self.flow.resume(group, lane, self.step)
+        self.step += 1
 
     # --- one batch -------------------------------------------------------------------------------------------
 
@@ -118,14 +132,16 @@ class Engine:
             if not len(mine) or state.idle or state.finished:
                 continue
             ts = batch.event_ns[start:stop][mine]
-            point = ts + (state.interval or 0)
+            ahead_of_clock = batch.available_ns[start:stop][mine] + state.skew
+            sane = (ts <= ahead_of_clock) & (ts >= self._latest_origin(state))
+            point = np.where(sane, ts + (state.interval or 0), NEVER)
             before = np.maximum.accumulate(np.concatenate([[state.top], point[:-1]]))
             strictly = state.interval is not None or state.ticks == [] or self._keyed_by_time(state)
             ahead = point > before if strictly else point >= before
             if state.ticks and not strictly:
                 ahead &= self._fresh(batch, state, number, mine + start, ts)
-            regular[mine] = ahead & (ts >= max(state.origin, self._latest_origin(state)))
-            state.top = max(state.top, int(point[ts >= state.origin].max(initial=NEVER)))
+            regular[mine] = ahead & sane
+            state.top = max(state.top, int(point.max(initial=NEVER)))
         return regular
 
     @staticmethod
@@ -196,7 +212,7 @@ class Engine:
             assert timeline is not None
             timeline.ensure(int(ts.min()), int(ts.max()))
             rows = (ts - timeline.base) // timeline.interval
-            timeline.V[rows[:, None], (entry.group.out + entry.lane)[None, :]] = values
+            timeline.V[rows[:, None], (entry.group.out + entry.lane)[None, :]] = values[:, entry.take]
             entry.group.S[rows, entry.lane] = PENDING
             entry.counters["arrivals"] += len(at)
             entry.counters[Fate.USED.value] += len(at)
@@ -208,7 +224,7 @@ class Engine:
             for n, position in enumerate(at.tolist()):
                 ts, values, revision = self._event(batch, number, position)
                 identity, order = _identity(entry, batch, number, position, ts, state.position + n)
-                entry.store(ts, identity, order, values, revision)
+                entry.store(ts, identity, order, values[entry.take], revision)
             entry.counters["arrivals"] += len(at)
             entry.counters[Fate.USED.value] += len(at)
 
@@ -261,27 +277,29 @@ class Engine:
     def _event_step(self, batch: Arrivals, at: int, state: Source, number: int) -> None:
         ts, values, revision = self._event(batch, number, at)
         woke, state.idle = state.idle, False
-        state.last_arrival = int(batch.available_ns[at])
+        state.last_arrival = ingest = int(batch.available_ns[at])
         changes: Changes = {}
         for entry in state.bars:
-            fate = entry.judge(ts, values, revision, int(self.clocks.wm[entry.clock]))
-            self._count(entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, values)
+            mine = values[entry.take]
+            fate = entry.judge(ts, mine, revision, int(self.clocks.wm[entry.clock]), ingest)
+            self._count(entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, mine)
             if fate is Fate.SIDE_OUTPUT:
-                entry.held[ts] = values
+                entry.held[ts] = mine
             elif fate is Fate.USED:
-                self._store_bar(entry, ts, values, revision, changes)
+                self._store_bar(entry, ts, mine, revision, changes)
         touched: list[tuple[TickEntry, list[int]]] = []
         for tick in state.ticks:
             identity, order = _identity(tick, batch, number, at, ts, state.position)
-            fate = tick.judge(ts, identity, values, revision, int(self.clocks.wm[tick.clock]))
-            self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, values)
+            mine = values[tick.take]
+            fate = tick.judge(ts, identity, mine, revision, int(self.clocks.wm[tick.clock]), ingest)
+            self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, mine)
             if fate is Fate.SIDE_OUTPUT:
-                tick.held[identity] = (ts, values)
+                tick.held[identity] = (ts, mine)
             elif fate is Fate.USED:
-                touched.append((tick, tick.store(ts, identity, order, values, revision)))
+                touched.append((tick, tick.store(ts, identity, order, mine, revision)))
         state.position += 1
         self.flow.correct(changes, touched, self.step)
-        self._move(state, ts, woke)
+        self._move(state, ts, woke, ingest)
 
     def _store_bar(self, entry: BarEntry, ts: int, values: np.ndarray, revision: int | None, changes: Changes) -> None:
         closed, old = entry.store(ts, values, revision)
@@ -304,15 +322,17 @@ class Engine:
                 Refusal(source.node_id, reader.node_id, self.step, ts, tuple(np.asarray(values).tolist()), fate)
             )
 
-    def _move(self, state: Source, ts: int, woke: bool) -> None:
+    def _move(self, state: Source, ts: int, woke: bool, ingest: int) -> None:
         """Advance the watermark by one arrival and close what it allows."""
         if woke:
             self._mark(state, False)
         point = ts + (state.interval or 0)
-        if ts >= state.origin:
+        bars = [e for e in state.bars if ts >= e.origin and not from_the_future(e.settings, ts, ingest)]
+        ticks = [e for e in state.ticks if ts >= e.origin and not from_the_future(e.settings, ts, ingest)]
+        if bars or ticks:
             state.top = max(state.top, point)
-            refs = [e.clock for e in state.bars if ts >= e.origin]
-            refs += [self.clocks.count + n for n in state.tick_numbers]
+            refs = [e.clock for e in bars]
+            refs += [self.clocks.count + n for n in sorted({self.clocks.ticks[e.up.nodes[e.lane].node_id] for e in ticks})]
             value = np.full(len(refs), point, np.int64)
             _, advances = self.clocks.run(np.array(refs, np.int64), value, np.full(len(refs), self.step, np.int64))
             self._settle(advances)

@@ -30,6 +30,11 @@ def new_counters() -> dict[str, int]:
     return {"arrivals": 0} | {fate.value: 0 for fate in Fate}
 
 
+def from_the_future(settings: EventTime, ts: int, ingest_ns: int) -> bool:
+    """E13: further ahead of the clock it was ingested by (its arrival time) than the stream allows."""
+    return settings.max_future_skew_ns is not None and ts > ingest_ns + settings.max_future_skew_ns
+
+
 def judge_late(settings: EventTime, closing_point: int, watermark: int) -> Fate:
     """E8 and E9 for an event that is neither a duplicate nor before the origin."""
     if closing_point > watermark:
@@ -59,12 +64,15 @@ class BarEntry:
     clock: int
     settings: EventTime
     origin: int
+    take: np.ndarray  # which of the source's columns are its fields
     counters: dict[str, int] = field(default_factory=new_counters)
     held: dict[int, np.ndarray] = field(default_factory=dict)  # delivered to the side output
     revisions: dict[int, int] = field(default_factory=dict)
 
-    def judge(self, ts: int, values: np.ndarray, revision: int | None, watermark: int) -> Fate:
+    def judge(self, ts: int, values: np.ndarray, revision: int | None, watermark: int, ingest_ns: int) -> Fate:
         """Dedup, then lateness (E12); changes nothing."""
+        if from_the_future(self.settings, ts, ingest_ns):
+            return Fate.QUARANTINED
         if ts < self.origin:
             return Fate.BEFORE_ORIGIN
         stored = self.stored(ts)
@@ -112,6 +120,7 @@ class TickEntry:
     clock: int
     settings: EventTime
     origin: int
+    take: np.ndarray  # which of the source's columns are its fields
     counters: dict[str, int] = field(default_factory=new_counters)
     keys: list[tuple[int, Any]] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)
@@ -119,8 +128,12 @@ class TickEntry:
     held: dict[Any, tuple[int, np.ndarray]] = field(default_factory=dict)
     revisions: dict[Any, int] = field(default_factory=dict)
 
-    def judge(self, ts: int, identity: Any, values: np.ndarray, revision: int | None, watermark: int) -> Fate:
+    def judge(
+        self, ts: int, identity: Any, values: np.ndarray, revision: int | None, watermark: int, ingest_ns: int
+    ) -> Fate:
         """Dedup, then lateness (E12); changes nothing. The closing point is the end of the reader's bucket."""
+        if from_the_future(self.settings, ts, ingest_ns):
+            return Fate.QUARANTINED
         if ts < self.origin:
             return Fate.BEFORE_ORIGIN
         key = self.known.get(identity)

@@ -120,7 +120,7 @@ def _evaluate(
             status = GAP
         else:
             timeline.V[row, group.out + lane] = answer
-    elif status == GAP and node.closing.on_missing is OnMissing.FAIL and old == NONE:
+    elif status == GAP and node.closing.on_missing is OnMissing.FAIL and old in (NONE, FAILED):
         _halt(group, halts, log, lane, bucket, step, "missing: " + ", ".join(missing))
         status = FAILED
     if status in (NONE, GAP) and old != NONE:

@@ -135,6 +135,19 @@ class Propagation:
                 self._reach(group, edge, 0, ts, self._stop(group, 0, None), dirty)
             self._correct_group(group, dirty, changes, None)
 
+    def resume(self, group: Group, lane: int, step: int) -> None:
+        """Evaluate a halted lane again from the bucket that failed; readers are corrected."""
+        failed = self.halts.at.pop((group.index, lane), None)
+        if failed is None:
+            return
+        self.step = step
+        timeline, changes = group.timeline, dict[tuple[int, int], set[int]]()
+        assert timeline is not None
+        first, stop = timeline.row(failed), self._stop(group, lane, None)
+        group.S[first + 1 : stop, lane] = NONE
+        self._correct_group(group, {lane: set(range(first, stop))}, changes, None)
+        self.correct(changes, [], step)
+
     def _stop(self, group: Group, lane: int, begin: np.ndarray | None) -> int:
         """Rows of the lane that are closed (before this pass, where `begin` says what it closes)."""
         timeline, clock = group.timeline, group.clocks[lane]

@@ -1,0 +1,149 @@
+"""The commands and their options; what they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qmtl.core.errors import QmtlError
+
+app = typer.Typer(
+    name="qmtl", help="Trading strategies as graphs of time-series nodes, each computed once.", no_args_is_help=True,
+    add_completion=False, pretty_exceptions_enable=False,
+)
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="path.py, or path.py:Class where the file defines several")]
+Sets = Annotated[list[str], typer.Option("--set", metavar="K=V", help="a parameter of the strategy; repeatable")]
+Datas = Annotated[list[str], typer.Option("--data", metavar="ID=PATH", help="a stream's file; repeatable")]
+Cat = Annotated[str | None, typer.Option("--catalog", metavar="PATTERN", help='files to streams, e.g. "data/{id}-5m.feather"')]
+Tz = Annotated[str | None, typer.Option("--tz", help="zone of naive times in the files, e.g. UTC")]
+Stamp = Annotated[str, typer.Option("--stamp", help="whether a bar's time is its open or its close")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
+Start = Annotated[str | None, typer.Option("--start", help="emit from here on, e.g. 2022-01-03 (UTC)")]
+End = Annotated[str | None, typer.Option("--end", help="until here, exclusive")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        from qmtl import __version__
+
+        typer.echo(f"qmtl {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    file: File,
+    data: Datas = [],  # noqa: B006 - typer copies it
+    catalog: Cat = None,
+    start: Start = None,
+    end: End = None,
+    sets: Sets = [],  # noqa: B006
+    tz: Tz = None,
+    stamp: Stamp = "open",
+    fee_bps: Annotated[float, typer.Option("--fee-bps", help="fee of a trade in basis points")] = 0.0,
+    slippage_bps: Annotated[float, typer.Option("--slippage-bps", help="slippage in basis points")] = 0.0,
+    report: Annotated[Path | None, typer.Option("--report", help="write the HTML report there")] = None,
+    as_json: Json = False,
+) -> None:
+    """Backtest the strategy in FILE over data on this machine."""
+    from qmtl.cli.backtest import backtest, print_run, run_document
+    from qmtl.cli.loading import strategy_from
+
+    strategy = strategy_from(file, sets)
+    costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
+    done = backtest(strategy, data, catalog, tz, stamp, start, end, costs, quiet=as_json)
+    if as_json:
+        _document(run_document(done, strategy))
+    else:
+        print_run(done, strategy)
+    if report is not None:
+        written = done[strategy].report(report)
+        if not as_json:
+            typer.echo(f"report: {written}")
+
+
+@app.command()
+def graph(file: File, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006
+    """Show the graph of the strategy in FILE: its nodes, their ids and what they read. Nothing runs."""
+    from qmtl.cli.graph import graph_document, print_graph
+    from qmtl.cli.loading import strategy_from
+
+    document = graph_document(strategy_from(file, sets))
+    if as_json:
+        _document(document)
+    else:
+        print_graph(document)
+
+
+@app.command()
+def check(
+    file: File,
+    data: Datas = [],  # noqa: B006
+    catalog: Cat = None,
+    sets: Sets = [],  # noqa: B006
+    tz: Tz = None,
+    stamp: Stamp = "open",
+    cuts: Annotated[int, typer.Option("--cuts", help="random moments at which the future becomes noise")] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="of the random moments and the noise")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Look for look-ahead: replace the future by noise and report the first node whose past changes."""
+    from dataclasses import asdict
+
+    from qmtl.cli.backtest import data_of
+    from qmtl.cli.loading import strategy_from
+    from qmtl.sdk.runner import Runner
+
+    found = Runner.check(strategy_from(file, sets), data_of(data, catalog, tz, stamp), cuts=cuts, seed=seed)
+    if as_json:
+        _document({"ok": bool(found)} | {k: v if v == v else None for k, v in asdict(found).items()})
+    else:
+        typer.echo(str(found))
+    if not found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ops(
+    name: Annotated[str | None, typer.Argument(help="one operator, in full")] = None, as_json: Json = False
+) -> None:
+    """List the built-in operators, or describe one."""
+    from qmtl.cli.operators import operator_documents, print_operators
+
+    documents = operator_documents(name)
+    if as_json:
+        _document({"operators": documents})
+    else:
+        print_operators(documents, full=name is not None)
+
+
+@app.command()
+def demo(
+    report: Annotated[Path, typer.Option("--report", help="where the report goes")] = Path("qmtl-demo.html"),
+) -> None:
+    """Two strategies on real daily prices, with late bars injected and corrected; writes a report."""
+    from qmtl.cli.demo import run_demo
+
+    run_demo(report)
+
+
+def _document(document: Any) -> None:
+    json.dump(document, sys.stdout, indent=1, allow_nan=False, default=str)
+    sys.stdout.write("\n")
+
+
+def run_app() -> None:
+    """Run, turning a user's mistake into one line on stderr and exit status 2."""
+    try:
+        app()
+    except QmtlError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None

@@ -1,0 +1,18 @@
+"""Errors a user can cause, faults of the world, and bugs."""
+
+from __future__ import annotations
+
+
+class QmtlError(Exception):
+    """Everything qmtl raises on purpose."""
+
+
+class UserError(QmtlError, ValueError):
+    """A user's mistake: what is wrong, where, with which value, and the likely cure."""
+
+    def __init__(self, message: str, *, place: str = "", value: object = None, cure: str = "") -> None:
+        self.message, self.place, self.value, self.cure = message, place, value, cure
+        text = f"{place}: {message}" if place else message
+        if value is not None:
+            text += f" (got {value!r})"
+        super().__init__(text + (f"; {cure}" if cure else ""))

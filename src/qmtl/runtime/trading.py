@@ -1,0 +1,64 @@
+"""From a strategy's targets to an account: decisions as they were known at the time, bars as they first came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qmtl.core.control.portfolio import Decisions, Portfolio, TradedStream, buy_and_hold, simulate
+from qmtl.core.errors import UserError
+from qmtl.core.flow.timeline import VALUE
+from qmtl.core.graph.ir import Column, Node
+from qmtl.runtime.ledger import cells_of, emissions, first_version
+
+if TYPE_CHECKING:
+    from qmtl.runtime.result import Result
+
+
+def simulated(result: Result) -> Portfolio:
+    """The account that trades the strategy's targets over the run."""
+    executed = result._executed
+    return simulate(traded_streams(result), result.costs, executed.start, executed.end)
+
+
+def held(result: Result) -> Portfolio:
+    """The same streams, bought once in equal parts and held."""
+    executed = result._executed
+    return buy_and_hold(traded_streams(result), result.costs, executed.start, executed.end)
+
+
+def traded_streams(result: Result) -> list[TradedStream]:
+    """Bars and decisions of every stream with a target; raises :class:`UserError` where there is none."""
+    if not result.graph.targets:
+        raise UserError(
+            "the strategy has no target, so nothing is traded", place=result.graph.name,
+            cure="call self.target(stream, weight) in define()",
+        )
+    return [_traded(result, name, node, weight) for name, (node, weight) in result.graph.targets.items()]
+
+
+def _traded(result: Result, name: str, node: Node, weight: Column) -> TradedStream:
+    for column in ("open", "close"):
+        if column not in node.outputs:
+            raise UserError(
+                f"a traded stream needs the column {column!r}", place=name, value=", ".join(node.outputs),
+                cure="read it with fields=OHLCV",
+            )
+    group, lane = result.place(node)
+    assert node.interval_ns is not None
+    cells, _ = first_version(cells_of(result._executed.engine, group, lane, result._executed.start), result.changes(node))
+    bars = np.flatnonzero(cells.status == VALUE)
+    opens, closes = (cells.value[bars, node.outputs.index(c)] for c in ("open", "close"))
+    return TradedStream(name, node.interval_ns, cells.bucket[bars], opens, closes, _decisions(result, node.interval_ns, weight))
+
+
+def _decisions(result: Result, interval: int, weight: Column) -> Decisions:
+    group, lane = result.place(weight.node)
+    told = emissions(result._executed.engine, group, lane, result._executed.start)
+    said = np.flatnonzero(told.has_value | (told.kind == "correction"))
+    number = 0 if group.kind == "cross" else weight.node.outputs.index(weight.column)
+    when = result._executed.arrivals.available_ns[told.step[said]]
+    assert weight.node.interval_ns is not None
+    bucket = told.bucket[said] + weight.node.interval_ns - interval  # so that it ends when the weight's bucket does
+    return Decisions(bucket, np.maximum.accumulate(when) if len(when) else when, told.value[said, number])

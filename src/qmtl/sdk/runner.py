@@ -1,0 +1,127 @@
+"""`Runner`: runs strategies over data on this machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from qmtl.core.errors import UserError
+from qmtl.core.flow.instant import parse_instant
+from qmtl.core.graph import ir
+from qmtl.sdk.strategy import Strategy, build
+
+if TYPE_CHECKING:
+    from qmtl.core.control.portfolio import Costs
+    from qmtl.runtime.run import Run
+
+
+class Runner:
+    """Runs strategies; it has no state."""
+
+    @staticmethod
+    def backtest(
+        strategies: Strategy | Iterable[Strategy],
+        data: Any,
+        *,
+        start: Any = None,
+        end: Any = None,
+        origin: Any = None,
+        finished: bool = True,
+        costs: Costs | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+        record_inputs: Iterable[Any] = (),
+    ) -> Run:
+        """Run one or many strategies over `data`; what they share is computed once.
+
+        data           a dict stream id → path, frame or events; a `Catalog`; an iterable of `Event`s and `ClockTick`s
+        start, end     ``[start, end)`` of what is emitted; earlier data is history, later data is not read. A date without
+                       a zone is UTC. Default: all there is
+        origin         earlier events are dropped (E10); default: each stream's earliest data
+        finished       whether a source ends with its data, so that every bucket up to `end` closes
+        costs          of trading: `Costs(fee_bps=…, slippage_bps=…)`
+        progress       a function of (arrivals done, in all), True for a bar, False for none; default: a bar when it
+                       takes long and a person looks
+        record_inputs  series whose inputs are kept with every emission
+
+        Raises :class:`UserError` for a mistake in a strategy or in the data, naming place, value and cure.
+        """
+        from qmtl.core.control.portfolio import Costs as NoCosts
+        from qmtl.runtime.progress import shown
+
+        chosen = _strategies(strategies)
+        times = {name: None if value is None else parse_instant(value, name) for name, value in
+                 (("start", start), ("end", end), ("origin", origin))}
+        if times["start"] is not None and times["end"] is not None and times["end"] <= times["start"]:
+            raise UserError("the range is empty", place="start, end", value=f"{start} … {end}", cure="end lies after start")
+        graphs = _concrete([build(strategy) for strategy in chosen], data)
+        options = {"finished": finished, "origin": str(origin) if origin is not None else None}
+        with shown(progress) as report:
+            return _run(chosen, graphs, data, times, finished, costs or NoCosts(), report, record_inputs, options)
+
+    @staticmethod
+    def check(strategy: Strategy, data: Any, *, cuts: int = 10, seed: int = 0, **options: Any) -> Any:
+        """Replace the future by noise at `cuts` random moments and report the first node whose past changes.
+
+        Returns a `LookAhead`; it is true when nothing looked ahead. `options` as in `backtest`.
+        """
+        from qmtl.runtime.lookahead import look_ahead
+
+        def run(arrivals: Any, record: Any = ()) -> Any:
+            return _executed(graphs, arrivals, {"start": None, "end": None, "origin": None}, None, ())
+
+        graphs = _concrete([build(strategy)], data)
+        return look_ahead(run, _load(graphs, data, True), cuts=cuts, seed=seed)
+
+
+def _strategies(given: Strategy | Iterable[Strategy]) -> list[Strategy]:
+    chosen = [given] if isinstance(given, Strategy | type) else list(given)
+    if not chosen:
+        raise UserError("no strategy to run", place="strategies", cure="give one, a list, or grid(Trend, fast=[8, 12])")
+    return chosen  # type: ignore[return-value]
+
+
+def _concrete(graphs: list[ir.Graph], data: Any) -> list[ir.Graph]:
+    """The graphs with their tag queries resolved over the data's catalog."""
+    from qmtl.core.graph.expand import expand
+    from qmtl.runtime.sources import list_streams
+
+    def members(query: ir.Node) -> list[tuple[str, frozenset[str]]]:
+        return [
+            (one.id, one.tags) for one in list_streams(data) if not one.known or one.interval_ns == query.interval_ns
+        ]
+
+    return expand(graphs, members)
+
+
+def _load(graphs: list[ir.Graph], data: Any, finished: bool) -> Any:
+    from qmtl.runtime.backtest import needs_clock, unique_nodes, wanted_sources
+    from qmtl.runtime.sources import load
+
+    nodes = unique_nodes(graphs)
+    return load(data, wanted_sources(nodes.values(), graphs), finished=finished, with_clock=needs_clock(nodes.values()))
+
+
+def _executed(graphs: list[ir.Graph], arrivals: Any, times: dict[str, int | None], report: Any, record: Iterable[str]) -> Any:
+    from qmtl.runtime.backtest import execute, unique_nodes
+
+    return execute(
+        unique_nodes(graphs), arrivals, start=times["start"], end=times["end"], origin=times["origin"], progress=report,
+        record=list(record),
+    )
+
+
+def _run(
+    chosen: list[Strategy], graphs: list[ir.Graph], data: Any, times: dict[str, int | None], finished: bool, costs: Costs,
+    report: Any, record: Iterable[Any], options: dict[str, Any],
+) -> Run:
+    from qmtl.runtime.result import Result
+    from qmtl.runtime.run import Run
+
+    asked = [one if isinstance(one, str) else one.node_id for one in record]
+    executed = _executed(graphs, _load(graphs, data, finished), times, report, asked)
+    shared: Counter[str] = Counter()
+    results = [Result(executed, graph, costs, shared) for graph in graphs]
+    for result in results:
+        shared.update(result.nodes.keys())
+    return Run(executed, chosen, results, options | {"costs": str(costs)})
