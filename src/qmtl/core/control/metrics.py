@@ -182,7 +182,7 @@ def _ratio(over: float, under: float) -> float:
     return over / under if under > 1e-15 else NAN
 
 
-def _mean(values: NDArray[np.generic]) -> float:
+def _mean(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
     return float(np.mean(values)) if values.size else NAN
 
 

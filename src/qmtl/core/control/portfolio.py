@@ -257,7 +257,8 @@ def _fill(streams: Sequence[TradedStream], orders: _Orders, costs: Costs, capita
 def _columns(rows: Sequence[tuple[float, ...]]) -> Fills:
     """Rows of fills as columns."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 10
-    return Fills(*(_ints(c) for c in columns[:3]), *(np.array(c, np.float64) for c in columns[3:]))
+    ts, stream, bucket = (_ints(c) for c in columns[:3])
+    return Fills(ts, stream, bucket, *(np.array(c, np.float64) for c in columns[3:]))
 
 
 def _ints(values: Sequence[float]) -> Ints:

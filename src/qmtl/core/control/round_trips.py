@@ -39,17 +39,17 @@ def round_trips(fills: Fills) -> RoundTrips:
     rows: list[tuple[int, int, int, int, float]] = []
     open_since: dict[int, tuple[int, float, float]] = {}  # stream -> (entry, units held, money so far)
     columns = (fills.ts, fills.stream, fills.quantity, fills.price, fills.fee, fills.held)
-    for ts, stream, quantity, price, fee, held in zip(*(c.tolist() for c in columns), strict=True):
-        entry, before, money = open_since.get(stream, (ts, 0.0, 0.0))
+    for ts, index, quantity, price, fee, held in zip(*(c.tolist() for c in columns), strict=True):
+        entry, before, money = open_since.get(index, (ts, 0.0, 0.0))
         closes = before != 0 and held * before <= 0
         if not closes:
-            open_since[stream] = (entry, held, money - quantity * price - fee)
+            open_since[index] = (entry, held, money - quantity * price - fee)
             continue
         closing = fee * abs(before / quantity)
-        rows.append((stream, entry, ts, 1 if before > 0 else -1, money + before * price - closing))
-        open_since.pop(stream)
+        rows.append((index, entry, ts, 1 if before > 0 else -1, money + before * price - closing))
+        open_since.pop(index)
         if held:
-            open_since[stream] = (ts, held, -held * price - (fee - closing))
-    columns_of_trips = list(zip(*rows, strict=True)) if rows else [()] * 5
-    *whole, profit = columns_of_trips
-    return RoundTrips(*(np.array(c, np.int64) for c in whole), np.array(profit, np.float64))
+            open_since[index] = (ts, held, -held * price - (fee - closing))
+    table = list(zip(*rows, strict=True)) if rows else [()] * 5
+    stream, entry_ts, exit_ts, side = (np.array(c, np.int64) for c in table[:4])
+    return RoundTrips(stream, entry_ts, exit_ts, side, np.array(table[4], np.float64))
