@@ -20,7 +20,7 @@ NOTABLE = 0.05
 """Fills that move a weight by less than this are rebalancing and get no mark."""
 
 MARKS = 160
-"""More marks than this are drawn as ticks along the edges: triangles would hide the price."""
+"""More marks than this over the whole width are drawn as ticks along the edges: triangles would hide the price."""
 
 STREAMS = 12
 """Streams drawn one by one; of more, those that traded most."""
@@ -93,7 +93,7 @@ def _fills(chart: Plot, portfolio: Portfolio, number: int) -> int:
     notable = np.abs(np.nan_to_num(moved)) >= NOTABLE
     ts, price, moved = fills.ts[mine][notable], fills.price[mine][notable], moved[notable]
     x, y = chart.x(ts), chart.y(price)
-    many = len(ts) > MARKS
+    many = len(ts) * WIDTH > MARKS * chart.detail
     for css, side in (("buy", 1), ("sell", -1)):
         chosen = np.flatnonzero(moved * side > 0)
         if many:
