@@ -1,0 +1,81 @@
+"""NodeID: SHA-256 over the canonical `(node_type, code_hash, config_hash, schema_hash)`.
+
+Identity is content: two nodes have one id exactly when they compute the same values from the same things.
+What is for people (labels, tags, places, the name of an author's function or of its only output) stays outside, as
+do results, clocks, seeds and the runtime. Upstreams enter by id, column by column, so an id does not depend on how
+edges are bundled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from qmtl.core.graph.canonical import digest
+from qmtl.core.graph.ir import Edge, Node, NodeKind
+
+NAMED_BY_OPERATOR = frozenset({NodeKind.OPERATOR, NodeKind.CROSS})
+VALUE_TYPE = "float64"
+
+
+def identified(node: Node) -> Node:
+    """The node with its id; its upstreams must have theirs."""
+    parts = (node_type(node), node.code_hash, config_hash(node), schema_hash(node))
+    return replace(node, node_id=digest(parts))
+
+
+def node_type(node: Node) -> str:
+    """What kind of thing computes it; a built-in operator is known by its name, a function by its code."""
+    return f"{node.kind.value}:{node.operator}" if node.kind in NAMED_BY_OPERATOR else node.kind.value
+
+
+def config_hash(node: Node) -> str:
+    """Everything that can change a value, other than code and schema."""
+    config: dict[str, object] = {
+        "interval": node.interval_ns,
+        "stream": node.stream,
+        "params": {name: value for name, value in node.params},
+        "inputs": [part for edge in node.edges for part in _input(node, edge)],
+        "members": list(node.members),
+    }
+    if node.event_time is not None:
+        config["event_time"] = _settings(node.event_time)
+    if node.edges:
+        config["closing"] = _settings(node.closing)
+    if node.kind is NodeKind.FUNCTION:
+        config["calling"] = {"watermark": node.wants_watermark, "vectorized": node.vectorized}
+    return digest(config)
+
+
+def schema_hash(node: Node) -> str:
+    """The columns of its output. The name of an only computed column is a label: nothing is selected by it."""
+    names = list(node.outputs)
+    if node.kind is NodeKind.FUNCTION and len(names) == 1:
+        names = [""]
+    return digest([[name, VALUE_TYPE] for name in names])
+
+
+def _input(node: Node, edge: Edge) -> list[dict[str, object]]:
+    """One entry per column of an edge; the keywords of an author's function are part of its interface."""
+    common: dict[str, object] = {
+        "node": edge.node.node_id,
+        "rows": edge.window.rows,
+        "span": edge.window.span_ns,
+        "required": edge.required,
+        "complete": edge.complete,
+    }
+    if node.kind is NodeKind.FUNCTION:
+        common |= {"name": edge.name, "single": edge.single}
+    elif node.members:
+        common["name"] = edge.name
+    if not edge.single:
+        return [common | {"columns": list(edge.columns)}]
+    return [common | {"column": edge.node.outputs.index(column)} for column in edge.columns]
+
+
+def _settings(settings: object) -> dict[str, object]:
+    """A frozen settings class by field; an unbounded time stays None."""
+    return {one.name: _plain(getattr(settings, one.name)) for one in fields(settings)}  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, str) else value
