@@ -1,13 +1,18 @@
-# Every target sets itself up: the environment is made from the lock file when it is missing or out of date.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# Every target sets itself up: .venv is made from the lock file when it is missing or out of date, and an
+# existing one is completed. PYTHON chooses the interpreter: python3 where that is 3.11 or later.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.made-from-lock
 JOBS ?= 2
+LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench soak lock
+.PHONY: help env demo test check bench soak ids lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -15,31 +20,44 @@ help:  ## what can be made
 env: $(STAMP)  ## the environment in .venv, from the lock file
 
 $(STAMP): requirements/dev.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "qmtl needs Python 3.11 or later on PATH (or: make PYTHON=/path/to/python)"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PY) -m pip --version >/dev/null 2>&1 || { \
+	  "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "qmtl needs Python 3.11 or later on PATH (or: make PYTHON=/path/to/python)"; exit 1; }; \
+	  echo "making $(VENV) with $(PYTHON)"; "$(PYTHON)" -m venv $(VENV); }
+	@echo "installing what requirements/dev.txt pins"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP)  ## two strategies on real daily prices, with late bars corrected; writes qmtl-demo.html
+demo: $(STAMP)  ## two strategies on real daily prices, late bars corrected; writes a report
 	$(BIN)/qmtl demo
 
-test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak" $(ARGS)
+test: $(STAMP)  ## all tests (ARGS="-k name" chooses, JOBS=8 uses more processes)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not soak" $(ARGS)
 
-check: $(STAMP)  ## format, lint, types, tidy; under a minute
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_tidy.py
+check: $(STAMP)  ## format, lint, types and tidiness, in under a minute
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests/test_tidy.py
 
-bench: $(STAMP)  ## benchmarks against peers
-	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "no benchmarks yet"; exit 0; }; \
-	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
+bench: $(STAMP)  ## every benchmarks/bench_*.py
+	@set -e; ran=no; for each in benchmarks/bench_*.py; do \
+	  [ -e "$$each" ] || continue; ran=yes; echo "== $$each"; $(PY) "$$each"; done; \
+	[ $$ran = yes ] || echo "there are no benchmarks yet (benchmarks/bench_*.py)"
 
-soak: $(STAMP)  ## long random runs against the oracle
-	$(BIN)/python -m pytest -m soak $(ARGS)
+# pytest ends with 5 when it has collected nothing.
+soak: $(STAMP)  ## the long random and fault runs, marked soak
+	@$(PY) -m pytest -m soak $(ARGS) || { code=$$?; [ $$code = 5 ] || exit $$code; \
+	  echo "there are no soak runs yet (tests marked soak)"; }
 
-lock: $(STAMP)  ## resolve requirements/dev.txt anew
-	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --no-header --extra test --output-file requirements/dev.txt pyproject.toml
+ids: $(STAMP)  ## NodeIDs of the golden file, recomputed by every Python on this machine
+	@tools/ids
+
+lock: $(STAMP)  ## resolve requirements/*.txt anew (with the oldest Python that is supported)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "lock with Python 3.11: later ones may choose versions that do not run on it"; exit 1; }
+	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) \
+	  --output-file requirements/run.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra demo,bench,test \
+	  --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
