@@ -106,7 +106,9 @@ expressions = st.recursive(
     words,
     lambda inner: st.one_of(
         inner.map(lambda one: f"NOT ({one})"),
-        st.tuples(inner, st.sampled_from(["AND", "OR"]), inner).map(lambda two: f"({two[0]}) {two[1]} ({two[2]})"),
+        st.tuples(inner, st.sampled_from(["AND", "OR"]), inner).map(
+            lambda two: f"({two[0]}) {two[1]} ({two[2]})"
+        ),
     ),
     max_leaves=8,
 )

@@ -1,9 +1,9 @@
 """Substituting members for tag queries: lifted nodes become one concrete node per member.
 
-A QUERY becomes the source streams it finds; an operator or function over a panel one node per member, with the id
-it would have had written without the panel; a CROSS reads one edge per member but keeps the id of its query form,
-which must not depend on what the query finds today. A SELECT of a member is that member; only of a CROSS it stays a
-node. Nodes of equal content become one object, also across graphs.
+A QUERY becomes the source streams it finds; an operator or function over a panel one node per member, with
+the id it would have had written without the panel; a CROSS reads one edge per member but keeps the id of its
+query form, which must not depend on what the query finds today. A SELECT of a member is that member; only of
+a CROSS it stays a node. Nodes of equal content become one object, also across graphs.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _Lanes = dict[str, _Resolved]
 
 
 def expand(graphs: Iterable[Graph], members: Members) -> list[Graph]:
-    """The graphs without tag queries. `members(query)` lists streams by id, with their tags, at a QUERY node's interval.
+    """The graphs without tag queries. `members(query)` lists streams of a query's interval with their tags.
 
-    Those whose tags fulfil the query become its members, in the order of their ids; `interval=5m` and `id=BTC` are
-    tags every stream has.
+    Those whose tags fulfil the query become its members, in the order of their ids; every stream has the tags
+    `interval=5m` and `id=BTC`.
     """
     expansion = _Expansion(members)
     return [expansion.graph(one) for one in graphs]
@@ -69,7 +69,10 @@ class _Expansion:
 
     def _resolve(self, node: Node) -> _Resolved | _Lanes:
         if node.kind is NodeKind.QUERY:
-            return {stream: _plain(self._same(_source(node, stream, tags))) for stream, tags in self._find(node).items()}
+            return {
+                stream: _plain(self._same(_source(node, stream, tags)))
+                for stream, tags in self._find(node).items()
+            }
         if node.kind is NodeKind.PANEL:
             return {edge.name: self._only(edge) for edge in node.edges}
         if node.kind is NodeKind.SELECT:
@@ -88,7 +91,9 @@ class _Expansion:
             interval = f"interval={Duration.from_ns(query.interval_ns or 0)}"
             found = {stream: frozenset(tags) for stream, tags in self._members(query)}
             self._found[query.node_id] = {
-                stream: found[stream] for stream in sorted(found) if asked.matches({*found[stream], interval, f"id={stream}"})
+                stream: found[stream]
+                for stream in sorted(found)
+                if asked.matches({*found[stream], interval, f"id={stream}"})
             }
         return self._found[query.node_id]
 
@@ -111,7 +116,9 @@ class _Expansion:
         became = self._done[edge.node]
         if isinstance(became, dict):
             raise UserError(
-                f"the member {edge.name!r} of a panel is itself a panel", place=edge.node.place, cure='choose a lane: panel["BTC"]'
+                f"the member {edge.name!r} of a panel is itself a panel",
+                place=edge.node.place,
+                cure='choose a lane: panel["BTC"]',
             )
         return _Resolved(became.node, _mapped(edge, became))
 
@@ -140,7 +147,9 @@ class _Expansion:
         (edge,) = node.edges
         lanes = self._done[edge.node]
         if not isinstance(lanes, dict):
-            raise UserError(f"cross.{node.operator} reads one series, not a panel", place=node.place, cure="Panel({…})")
+            raise UserError(
+                f"cross.{node.operator} reads one series, not a panel", place=node.place, cure="Panel({…})"
+            )
         edges = tuple(replace(_over(edge, lane), name=name) for name, lane in lanes.items())
         return replace(node, edges=edges, members=tuple(lanes))
 
@@ -154,10 +163,14 @@ class _Expansion:
     def _targets(self, traded: Node, weight: Column) -> dict[str, tuple[Node, Column]]:
         stream, value = self._done[traded], self._done[weight.node]
         if isinstance(stream, dict) and isinstance(value, dict):
-            return {name: (stream[name].node, _column(weight, value[name])) for name in stream if name in value}
+            return {
+                name: (stream[name].node, _column(weight, value[name])) for name in stream if name in value
+            }
         if isinstance(stream, dict) or isinstance(value, dict):
             raise UserError(
-                "a target has one weight per stream", place=weight.node.place, cure='choose one lane: panel["BTC"]'
+                "a target has one weight per stream",
+                place=weight.node.place,
+                cure='choose one lane: panel["BTC"]',
             )
         return {stream.node.stream or "": (stream.node, _column(weight, value))}
 
@@ -207,5 +220,7 @@ def _column(column: Column, lane: _Resolved) -> Column:
 def _add_all(known: dict[str, V], more: Mapping[str, V]) -> None:
     for name, value in more.items():
         if name in known:
-            raise UserError(f"{name!r} is declared twice once the tag queries are resolved", cure="rename one of them")
+            raise UserError(
+                f"{name!r} is declared twice once the tag queries are resolved", cure="rename one of them"
+            )
         known[name] = value

@@ -1,12 +1,12 @@
-"""Checks of a whole graph that no single node could make. Everything refused carries its place, value and cure."""
+"""Checks of a whole graph that no single node could make; what is refused carries its place and cure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from qmtl.core.errors import UserError
-from qmtl.core.graph.ir import Edge, Graph, Node, NodeKind
-from qmtl.core.graph.node_id import identified
+from qmtl.core.graph.duration import Duration
+from qmtl.core.graph.ir import Edge, Graph, Node
 from qmtl.core.graph.walk import roots, topological
 
 
@@ -14,14 +14,13 @@ def lint(graph: Graph) -> None:
     """Raise :class:`UserError` for the first thing wrong with a graph."""
     named = (*roots(graph), *graph.declared)
     refuse_cycles(named)
-    for column in (*graph.outputs.values(), *(weight for _, weight in graph.targets.values())):
-        _known(column.node, column.column, column.node.place)
+    for named_column in (*graph.outputs.values(), *(weight for _, weight in graph.targets.values())):
+        _known(named_column.node, named_column.column, named_column.node.place)
     for node in topological(named):
         for edge in node.edges:
             for column in edge.columns:
                 _known(edge.node, column, node.place)
             _interval(node, edge)
-        _identity(node)
 
 
 def refuse_cycles(nodes: Iterable[Node]) -> None:
@@ -50,7 +49,9 @@ def refuse_cycles(nodes: Iterable[Node]) -> None:
 def _known(node: Node, column: str, place: str) -> None:
     if column not in node.outputs:
         raise UserError(
-            f"{_named(node)} has no column {column!r}", place=place, cure=f"its columns are {', '.join(node.outputs)}"
+            f"{_named(node)} has no column {column!r}",
+            place=place,
+            cure=f"its columns are {', '.join(node.outputs)}",
         )
 
 
@@ -60,19 +61,12 @@ def _interval(node: Node, edge: Edge) -> None:
         raise UserError(f"{_named(node)} has no interval", place=node.place, cure='name one: interval="1m"')
     if other is not None and own % other and other % own:
         raise UserError(
-            f"{_named(node)} at {own} ns reads {_named(edge.node)} at {other} ns",
+            f"{_named(node)} at {Duration.from_ns(own)} reads {_named(edge.node)} "
+            f"at {Duration.from_ns(other)}",
             place=node.place,
             cure="one of two intervals must divide the other; resample the finer one",
         )
 
 
-def _identity(node: Node) -> None:
-    """An id that is not its content's was set by hand (a CROSS keeps that of its query form)."""
-    if node.kind is not NodeKind.CROSS and identified(node).node_id != node.node_id:
-        raise UserError(f"the id of {_named(node)} is not that of its content", place=node.place, cure="build it anew")
-
-
 def _named(node: Node) -> str:
     return f"{node.kind.value} {node.stream or node.label or node.operator}"
-
-

@@ -1,9 +1,9 @@
 """NodeID: SHA-256 over the canonical `(node_type, code_hash, config_hash, schema_hash)`.
 
 Identity is content: two nodes have one id exactly when they compute the same values from the same things.
-What is for people (labels, tags, places, the name of an author's function or of its only output) stays outside, as
-do results, clocks, seeds and the runtime. Upstreams enter by id, column by column, so an id does not depend on how
-edges are bundled.
+What is for people (labels, tags, places, the name of an author's function or of its only output) stays
+outside, as do results, clocks, seeds and the runtime. Upstreams enter by id, column by column, so an id does
+not depend on how edges are bundled.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def config_hash(node: Node) -> str:
     config: dict[str, object] = {
         "interval": node.interval_ns,
         "stream": node.stream,
-        "params": {name: value for name, value in node.params},
+        "params": dict(node.params),
         "inputs": [part for edge in node.edges for part in _input(node, edge)],
         "members": list(node.members),
     }
@@ -47,7 +47,7 @@ def config_hash(node: Node) -> str:
 
 
 def schema_hash(node: Node) -> str:
-    """The columns of its output. The name of an only computed column is a label: nothing is selected by it."""
+    """The columns of its output. The name of a function's only column is a label: nothing is chosen by it."""
     names = list(node.outputs)
     if node.kind is NodeKind.FUNCTION and len(names) == 1:
         names = [""]

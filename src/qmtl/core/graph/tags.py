@@ -3,8 +3,8 @@
 A tag is a word (`spot`) or a pair (`asset=BTC`). A query is a boolean expression over tags with `AND`,
 `OR`, `NOT` and parentheses; `key in {a,b}` is short for `key=a OR key=b`, `key!=a` for `NOT key=a`. A
 list of tags with a match mode is the same thing written shorter. Every query has one *normal form*:
-negations stand at the tags, operands are sorted and unique, `interval=60s` reads `interval=1m`. Queries of the
-same normal form are the same query.
+negations stand at the tags, operands are sorted and unique, `interval=60s` reads `interval=1m`. Queries of
+the same normal form are the same query.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def normal_tag(tag: str) -> str:
 def _checked_tag(tag: object) -> str:
     if not isinstance(tag, str) or not re.fullmatch(r"[^\s(){},=!]+\s*(=\s*[^\s(){},=!]+)?", tag.strip()):
         raise UserError(
-            f"{tag!r} is not a tag", cure='write a word ("spot") or a pair ("asset=BTC"); an expression is one string'
+            f"{tag!r} is not a tag",
+            cure='write a word ("spot") or a pair ("asset=BTC"); an expression is one string',
         )
     return normal_tag(tag)
 
@@ -134,7 +135,9 @@ class _Parser:
             raise self._error("nothing was asked for")
         root = self._any()
         if self._at < len(self._tokens):
-            raise self._error(f"{self._tokens[self._at]!r} was not expected here (between tags write AND or OR)")
+            raise self._error(
+                f"{self._tokens[self._at]!r} was not expected here (between tags write AND or OR)"
+            )
         return root
 
     def _split(self) -> Iterator[str]:
@@ -216,5 +219,6 @@ class _Parser:
 
     def _error(self, what: str) -> UserError:
         return UserError(
-            f"tag query {self._text!r}: {what}", cure="for example: asset in {BTC,ETH} AND price AND interval=60s"
+            f"tag query {self._text!r}: {what}",
+            cure="for example: asset in {BTC,ETH} AND price AND interval=60s",
         )
