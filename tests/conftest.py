@@ -1,0 +1,13 @@
+"""What all tests share: the `server` marker, and hypothesis without deadlines."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+from server_marker import pytest_make_collect_report, pytest_runtest_makereport, pytest_runtest_setup
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_runtest_setup"]
+
+# The first example of a kernel compiles it: a deadline would measure the compiler.
+settings.register_profile("qmtl", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("qmtl")
