@@ -1,29 +1,104 @@
-"""The branches of the rules that the oracle counts, one name for each; a random run must take every one of them."""
+"""The branches of the rules, with what it takes to go there. A random run must take every one."""
 
 from __future__ import annotations
 
-BRANCHES = """
-E1.negative_bucket E1.negative_time
-E2.finished E2.nothing_seen E2.strict E2.structural E2.ticks
-E3.lateness_of_bars E3.lateness_of_ticks E3.never_back E3.slowest_decides
-E4.equality_closes E4.past_the_end E4.several_ascending
-E5.bucket_that_is_no_row E5.rows_nan_where_optional_has_none E5.rows_of_coarser E5.rows_of_finer E5.rows_of_own
-E5.rows_over_a_hole E5.time_of_coarser E5.time_of_finer E5.time_of_own E5.time_of_tick E5.value
-E5.warm_up_bars_of_other_interval E5.warm_up_input E5.warm_up_rows E5.warm_up_time
-E6.absent_coarser E6.absent_finer E6.absent_own E6.absent_tick E6.bars_record_no_gaps E6.closed_after_halt E6.fail
-E6.function_gave_none E6.function_raised E6.incomplete_finer_by_rows E6.incomplete_finer_by_time
-E6.incomplete_own_by_time E6.incomplete_tick_by_time E6.nothing_present E6.optional_absent E6.skip
-E7.duplicate E7.duplicate_of_side_output E7.duplicate_that_would_be_late E7.ignored_is_not_remembered E7.revision
-E7.revision_greater E7.revision_moves_event E7.revision_overtaken
-E8.bar_corrected E8.bar_fills_a_hole E8.behind_watermark_but_open E8.correction_of_a_reader_of_nodes
-E8.correction_raised E8.equal_bits E8.equal_nan E8.gap_retracts_null E8.in_time_but_its_reader_had_closed
-E8.input_withdrawn E8.late_ignore E8.late_recompute E8.late_side_output E8.nothing_moved E8.null_retracts_null
-E8.rows_withdrawn E8.scan_equal_output E8.scan_replayed E8.still_no_value E8.value_to_null E8.value_to_value
-E8.warm_up_to_gap E8.warm_up_to_value
-E9.ignore_whatever_H E9.late_within_H E9.side_output_whatever_H E9.too_late
-E10.before_origin E10.frontier_is_a_maximum E10.refused_event_wakes_its_source
-E11.active_again E11.flush E11.hold E11.idle E11.idle_is_not_waited_for E11.not_yet_idle
-E12.corrections_before_closing
-E14.before_origin E14.duplicate E14.late_dropped E14.side_output E14.too_late E14.used
-E17.nan_is_a_value
-""".split()
+BRANCHES = {
+    "E1.negative_time": "an event before 1970",
+    "E1.negative_bucket": "a value in a bucket before 1970",
+    "E2.nothing_seen": "an input that has seen nothing holds the watermark at minus infinity",
+    "E2.ticks": "the frontier of ticks is the largest time seen",
+    "E2.finished": "the frontier of a source that has ended is plus infinity",
+    "E2.structural": "a coarser input lets a finer node go on to just before its next bar's end",
+    "E2.strict": "a coarser input is waited for",
+    "E3.lateness_of_bars": "a bar stream's own watermark is behind its frontier",
+    "E3.lateness_of_ticks": "a reader of ticks is behind their frontier",
+    "E3.slowest_decides": "active inputs differ and the least counts",
+    "E3.never_back": "the inputs would allow less than the watermark that is",
+    "E4.equality_closes": "a bucket whose end is the watermark closes",
+    "E4.past_the_end": "the watermark lies within the next bucket",
+    "E4.several_ascending": "more than one bucket closes in a step",
+    "E5.value": "a bucket gets a value",
+    "E5.rows_of_own": "rows without a hole",
+    "E5.rows_over_a_hole": "rows that are not neighbours in time",
+    "E5.rows_of_finer": "the latest bars of a finer input",
+    "E5.rows_of_coarser": "the latest bars of a coarser input",
+    "E5.rows_nan_where_optional_has_none": "an optional input is aligned to the rows of the others",
+    "E5.bucket_that_is_no_row": "the window is shown at a bucket that is no row itself",
+    "E5.time_of_tick": "ticks of a span",
+    "E5.time_of_own": "bars of the own interval of a span",
+    "E5.time_of_finer": "finer bars of a span",
+    "E5.time_of_coarser": "of a coarser input the latest bar",
+    "E5.warm_up_rows": "too few rows before the bucket",
+    "E5.warm_up_bars_of_other_interval": "some bars of another interval, but too few",
+    "E5.warm_up_time": "the span begins before the origin",
+    "E5.warm_up_input": "a required input has no record yet",
+    "E6.absent_own": "no value at the bucket",
+    "E6.absent_finer": "no finer bar in the bucket",
+    "E6.absent_tick": "no tick in the bucket",
+    "E6.absent_coarser": "no coarser bar has ended yet",
+    "E6.incomplete_finer_by_rows": "a sub-bar of the bucket is missing",
+    "E6.incomplete_finer_by_time": "a sub-bar of the window is missing",
+    "E6.incomplete_own_by_time": "a bar of the window is missing",
+    "E6.incomplete_tick_by_time": "a bucket of the window has no tick",
+    "E6.optional_absent": "an optional input is empty, the others are there",
+    "E6.nothing_present": "nothing is required and nothing is there",
+    "E6.skip": "a required input is missing: a gap",
+    "E6.fail": "a required input is missing: a failure",
+    "E6.function_gave_none": "the function answered None: a gap",
+    "E6.function_raised": "the function raised: a failure",
+    "E6.closed_after_halt": "a bucket closes without a record because the node halted",
+    "E6.resumed": "a halted node is told to go on",
+    "E6.bars_record_no_gaps": "a bucket of a bar stream closes and nothing is said",
+    "E7.duplicate": "same identity and value as stored",
+    "E7.duplicate_that_would_be_late": "a duplicate is found before lateness is looked at",
+    "E7.duplicate_of_side_output": "same identity and value as delivered to the side output",
+    "E7.ignored_is_not_remembered": "an event dropped as late comes again and is late again",
+    "E7.revision": "another value of the same identity: the last to arrive wins",
+    "E7.revision_greater": "another value with a revision that is not less than the stored one",
+    "E7.revision_overtaken": "another value with a lesser revision",
+    "E7.revision_moves_event": "another time of the same event id",
+    "E8.behind_watermark_but_open": "older than the watermark, but its bucket is open: not late",
+    "E8.late_ignore": "late: dropped",
+    "E8.late_side_output": "late: delivered to the side output",
+    "E8.late_recompute": "late: stored as a correction",
+    "E8.in_time_but_its_reader_had_closed": "a bar in time for its stream, late for an idle stream's reader",
+    "E8.bar_fills_a_hole": "version 0 of a bar after its bucket closed",
+    "E8.bar_corrected": "a later version of a bar",
+    "E8.correction_of_a_reader_of_nodes": "a correction further down than the entry",
+    "E8.value_to_value": "a value retracted and another told",
+    "E8.value_to_null": "a value retracted because the function now answers None or raises",
+    "E8.input_withdrawn": "a value retracted because a required input lost its value",
+    "E8.rows_withdrawn": "a value retracted because rows before it are gone",
+    "E8.gap_retracts_null": "a gap becomes a value",
+    "E8.null_retracts_null": "a withdrawn value becomes a value again",
+    "E8.warm_up_to_value": "a closed bucket without a record gets its version 0, a value",
+    "E8.warm_up_to_gap": "a closed bucket without a record gets its version 0, not a value",
+    "E8.still_no_value": "what was no value still is none: nothing",
+    "E8.equal_bits": "the same value again: nothing",
+    "E8.equal_nan": "NaN again: nothing",
+    "E8.scan_equal_output": "a recursive node answers the same at one bucket of a replay",
+    "E8.scan_replayed": "a correction of a recursive node",
+    "E8.correction_raised": "the function raises at a closed bucket: the node halts",
+    "E8.nothing_moved": "a change that no closed bucket shows",
+    "E9.late_within_H": "late, within the allowed lateness",
+    "E9.too_late": "beyond the allowed lateness: dropped",
+    "E9.ignore_whatever_H": "beyond the allowed lateness under ignore: late, not too late",
+    "E9.side_output_whatever_H": "beyond the allowed lateness under side_output: delivered",
+    "E10.before_origin": "before the origin: dropped",
+    "E10.frontier_is_a_maximum": "an older event leaves the frontier where it is",
+    "E10.refused_event_wakes_its_source": "an event that is not stored makes its source active",
+    "E11.idle": "silent for the timeout at a clock tick",
+    "E11.not_yet_idle": "silent for less",
+    "E11.active_again": "an arrival of an idle source",
+    "E11.idle_is_not_waited_for": "the watermark passes the frontier of an idle input",
+    "E11.flush": "all inputs idle: up to the largest frontier",
+    "E11.hold": "all inputs idle: the watermark stays",
+    "E12.corrections_before_closing": "a node is corrected and closes buckets in one step",
+    "E14.used": "counted as used",
+    "E14.duplicate": "counted as duplicate",
+    "E14.late_dropped": "counted as late",
+    "E14.side_output": "counted as delivered to the side output",
+    "E14.too_late": "counted as too late",
+    "E14.before_origin": "counted as before the origin",
+    "E17.nan_is_a_value": "NaN is recorded as a value",
+}

@@ -1,7 +1,7 @@
-"""The parts of a case, read from its plain description. The description itself is documented in the package.
+"""The parts of a case, read from its plain description, which is documented in the package.
 
-Nothing here decides anything about time except what follows from the shape of the graph alone: which input is finer or
-coarser, where a node's origin is and which bucket is its first (readings 1 and 2).
+Nothing here decides anything about time except what follows from the shape of the graph alone: which input is
+finer or coarser, where a node's origin is and which bucket is its first (readings 1 and 2).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Source:
     origin: float
     lateness: int
     on_late: str
-    allowed_lateness: float
+    allowed_lateness: int | None
     idle_timeout: int | None
     identity: str
 
@@ -37,7 +37,7 @@ class Edge:
     name: str
     of: str
     relation: str
-    interval: int | None
+    interval: int  # of what it reads; 0 for ticks
     computed: bool
     rows: int | None
     time: int | None
@@ -89,10 +89,15 @@ def read(description: Mapping[str, Any]) -> Case:
 
 
 def _source(one: Mapping[str, Any]) -> Source:
-    origin, horizon = one.get("origin"), one.get("allowed_lateness")
+    origin = one.get("origin")
     return Source(
-        one["name"], one.get("interval"), NEVER if origin is None else origin, one.get("lateness", 0),
-        one.get("on_late", "recompute"), FOREVER if horizon is None else horizon, one.get("idle_timeout"),
+        one["name"],
+        one.get("interval"),
+        NEVER if origin is None else origin,
+        one.get("lateness", 0),
+        one.get("on_late", "recompute"),
+        one.get("allowed_lateness"),
+        one.get("idle_timeout"),
         one.get("identity", "event_id"),
     )
 
@@ -112,8 +117,15 @@ def _node(one: Mapping[str, Any], case: Case) -> Computed:
     first = int(first // interval * interval)
     case.origins[name], case.firsts[name] = origin, first
     return Computed(
-        name, interval, origin, first, one.get("on_missing", "skip"), one.get("all_idle", "flush"),
-        one.get("coarse_frontier", "structural"), one["function"], edges,
+        name,
+        interval,
+        origin,
+        first,
+        one.get("on_missing", "skip"),
+        one.get("all_idle", "flush"),
+        one.get("coarse_frontier", "structural"),
+        one["function"],
+        edges,
     )
 
 
@@ -131,9 +143,11 @@ def _edge(one: Mapping[str, Any], node: Mapping[str, Any], case: Case) -> Edge:
     elif theirs % interval == 0:
         relation = COARSER
     else:
-        raise ValueError(f"intervals {theirs} of {of!r} and {interval} of {node['name']!r}: neither divides the other")
+        raise ValueError(
+            f"{node['name']!r} ({interval}) and {of!r} ({theirs}): neither interval divides the other"
+        )
     required, complete = one.get("required", True), one.get("complete", False)
-    return Edge(one["name"], of, relation, theirs, of in case.nodes, rows, time, required, complete)
+    return Edge(one["name"], of, relation, theirs or 0, of in case.nodes, rows, time, required, complete)
 
 
 def _check_arrivals(case: Case) -> None:
@@ -141,11 +155,13 @@ def _check_arrivals(case: Case) -> None:
     for one in case.arrivals:
         if "finished" in one:
             finished.add(one["finished"])
-        elif "tick" not in one:
+        elif "source" in one:
             if one["source"] in finished:
                 raise ValueError(f"an event of {one['source']!r} arrives after its end")
-            interval = case.sources[one["source"]].interval
-            if interval is not None and one["event_ts"] % interval:
-                raise ValueError(f"bar of {one['source']!r} at {one['event_ts']} does not start at a multiple of {interval}")
+            interval, ts = case.sources[one["source"]].interval, one["event_ts"]
+            if interval is not None and ts % interval:
+                raise ValueError(
+                    f"bar of {one['source']!r} at {ts} does not start at a multiple of {interval}"
+                )
     if finished and case.end == FOREVER:
         raise ValueError("a source finishes, so the case needs an end")

@@ -7,7 +7,7 @@ from qmtl.testing.oracle.state import World
 
 
 def tell_time(case: Case, world: World, now: int) -> None:
-    """E11: a source is idle iff it has been silent for its timeout, and only a clock tick can find that out."""
+    """E11: a source is idle iff it has been silent for its timeout; only a clock tick can find that out."""
     for source in case.sources.values():
         state = world.sources[source.name]
         if source.idle_timeout is None or state.frontier == FOREVER:
@@ -44,7 +44,7 @@ def frontier_less_lateness(edge: Edge, node: Computed, case: Case, world: World)
 
 
 def watermark(node: Computed, case: Case, world: World) -> float:
-    """E3 and E11: the least over the active inputs; where all are idle, the largest (flush) or no change (hold)."""
+    """E3, E11: the least over the active inputs; all idle: the largest (flush) or no change (hold)."""
     state, hits = world.nodes[node.name], world.hits
     fronts = [frontier_less_lateness(edge, node, case, world) for edge in node.edges]
     active = [f for f, edge in zip(fronts, node.edges, strict=True) if not is_idle(edge, world)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from qmtl.testing.oracle.case import FOREVER, NEVER, TICK, Case, Computed
@@ -34,17 +35,20 @@ def step_bars(name: str, step: int, case: Case, world: World, changes: Changes) 
 def _tell_bar(state: NodeState, bar: int, value: float, step: int) -> None:
     old = state.values.get(bar)
     version = state.record(bar, value)
-    told: dict[str, Any] = {"step": step, "bucket": bar, "kind": "initial", "inputs": {}, "output": value, "version": version}
+    told: dict[str, Any] = {"step": step, "bucket": bar, "kind": "initial"}
     if version:
         told |= {"kind": "correction", "retract": old}
-    state.emissions.append(told)
+    state.emissions.append(told | {"inputs": {}, "output": value, "version": version})
 
 
-def step_node(node: Computed, step: int, case: Case, world: World, changes: Changes) -> None:
+def step_node(node: Computed, step: int, case: Case, world: World, changes: Changes, resumed: bool) -> None:
     """A computed node after a step: corrections first, then its watermark, then the buckets that close."""
     state = world.nodes[node.name]
     state.changed = []
     since = _changed_since(node, world, changes)
+    if resumed and state.halted:
+        world.hits["E6.resumed"] += 1
+        state.halted_from, since = FOREVER, NEVER
     if since < FOREVER and state.closed > NEVER:
         for start in range(node.first, int(state.closed), node.interval):
             if start + node.interval > since and not state.halted:  # an earlier bucket cannot see the change
@@ -55,7 +59,7 @@ def step_node(node: Computed, step: int, case: Case, world: World, changes: Chan
     before = state.advance(watermark(node, case, world), case.end, world.hits)
     if state.closed == NEVER:
         return
-    start, closed = node.first if before == NEVER else max(node.first, int(before)), int(state.closed)
+    start, closed = int(max(node.first, before)), int(state.closed)
     if corrected and start < closed:
         world.hits["E12.corrections_before_closing"] += 1
     if closed - start > node.interval:
@@ -68,7 +72,11 @@ def _changed_since(node: Computed, world: World, changes: Changes) -> float:
     """The earliest time at which anything the node reads changed in this step."""
     times: list[float] = [FOREVER]
     for edge in node.edges:
-        found = changes.get(f"{edge.of}>{node.name}", []) if edge.relation == TICK else world.nodes[edge.of].changed
+        found = (
+            changes.get(f"{edge.of}>{node.name}", [])
+            if edge.relation == TICK
+            else world.nodes[edge.of].changed
+        )
         times.extend(found)
     return min(times)
 
@@ -78,28 +86,31 @@ def _close(node: Computed, start: int, step: int, world: World) -> None:
     state = world.nodes[node.name]
     if state.halted:
         world.hits["E6.closed_after_halt"] += 1
+        state.changed.append(start)
         return
     outcome = Bucket(node, start, world).outcome()
     if outcome.kind != WARM_UP:
-        _tell_first(node, start, step, outcome, world, start + node.interval)
+        _tell_first(node, start, step, outcome, world)
 
 
-def _tell_first(node: Computed, start: int, step: int, outcome: Outcome, world: World, closed: float) -> None:
-    """Version 0 of a bucket: a value, a gap or a failure. `closed`: the end of the last bucket judged so far."""
+def _tell_first(node: Computed, start: int, step: int, outcome: Outcome, world: World) -> None:
+    """Version 0 of a bucket: a value, a gap or a failure."""
     state, hits = world.nodes[node.name], world.hits
     state.record(start, outcome.value)
     told: dict[str, Any] = {"step": step, "bucket": start}
     if outcome.kind == VALUE:
         hits["E1.negative_bucket" if start < 0 else "E5.value"] += 1
-        if outcome.value != outcome.value:
+        if outcome.value is not None and math.isnan(outcome.value):
             hits["E17.nan_is_a_value"] += 1
         told |= {"kind": "initial", "inputs": outcome.inputs, "output": outcome.value, "version": 0}
     elif outcome.kind == FAILED or (outcome.kind == MISSING and node.on_missing == "fail"):
         hits["E6.function_raised" if outcome.kind == FAILED else "E6.fail"] += 1
         told |= {"kind": "gap_fail", "missing": outcome.missing}
-        state.halted_from = closed
+        state.halt()
     else:
-        hits[{MISSING: "E6.skip", EMPTY: "E6.nothing_present", NO_VALUE: "E6.function_gave_none"}[outcome.kind]] += 1
+        hits[
+            {MISSING: "E6.skip", EMPTY: "E6.nothing_present", NO_VALUE: "E6.function_gave_none"}[outcome.kind]
+        ] += 1
         told |= {"kind": "gap_skip", "missing": outcome.missing}
     state.emissions.append(told)
 
@@ -111,13 +122,13 @@ def _correct(node: Computed, start: int, step: int, world: World) -> None:
     if start not in state.records:
         if outcome.kind != WARM_UP:
             hits["E8.warm_up_to_value" if outcome.kind == VALUE else "E8.warm_up_to_gap"] += 1
-            _tell_first(node, start, step, outcome, world, state.closed)
+            _tell_first(node, start, step, outcome, world)
         return
     version, old = state.records[start]
     if outcome.kind == FAILED:
         hits["E8.correction_raised"] += 1
-        state.halted_from = state.closed
-    if same_bits(old, outcome.value):
+        state.halt()
+    elif same_bits(old, outcome.value):
         _count_equal(node, old, outcome, world)
         return
     _count_correction(node, version, old, outcome, world)
@@ -128,7 +139,7 @@ def _correct(node: Computed, start: int, step: int, world: World) -> None:
 def _count_equal(node: Computed, old: float | None, outcome: Outcome, world: World) -> None:
     if old is None:
         world.hits["E8.still_no_value"] += 1
-    elif old != old:
+    elif math.isnan(old):
         world.hits["E8.equal_nan"] += 1
     elif node.function in SCAN_STEPS:
         world.hits["E8.scan_equal_output"] += 1
@@ -136,7 +147,9 @@ def _count_equal(node: Computed, old: float | None, outcome: Outcome, world: Wor
         world.hits["E8.equal_bits"] += 1
 
 
-def _count_correction(node: Computed, version: int, old: float | None, outcome: Outcome, world: World) -> None:
+def _count_correction(
+    node: Computed, version: int, old: float | None, outcome: Outcome, world: World
+) -> None:
     hits = world.hits
     if old is None:
         hits["E8.gap_retracts_null" if version == 0 else "E8.null_retracts_null"] += 1

@@ -12,7 +12,12 @@ from qmtl.testing.oracle.case import Source
 from qmtl.testing.oracle.value import same_bits
 
 USED, DUPLICATE, LATE, SIDE_OUTPUT, TOO_LATE, BEFORE_ORIGIN = (
-    "used", "duplicate", "late_dropped", "side_output", "too_late", "before_origin",
+    "used",
+    "duplicate",
+    "late_dropped",
+    "side_output",
+    "too_late",
+    "before_origin",
 )
 FATES = (USED, DUPLICATE, LATE, SIDE_OUTPUT, TOO_LATE, BEFORE_ORIGIN, "quarantined")
 
@@ -28,7 +33,7 @@ class Entry:
     """The events one entry has stored, and the count of all that arrived there."""
 
     def __init__(self, source: Source, interval: int, hits: Counter[str]) -> None:
-        """`interval`: of the buckets events are judged by: the bars' own, or that of the node that reads the ticks."""
+        """`interval`: of the buckets that judge events: the bars' own, or that of the reader of the ticks."""
         self.source, self.interval, self.hits = source, interval, hits
         self.counters = dict.fromkeys(("arrivals", *FATES), 0)
         self.stored: dict[Any, Stored] = {}
@@ -36,7 +41,7 @@ class Entry:
         self.forgotten: list[tuple[Any, int, float]] = []  # dropped by `ignore`; kept only to count branches
 
     def identity(self, event: dict[str, Any], position: int) -> Any:
-        """E7: bars by their time; ticks by event id, without one by position, or by time where the stream says so."""
+        """E7: bars by time; ticks by event id, else by position, or by time where the stream says so."""
         kind = "event_ts" if self.source.interval is not None else self.source.identity
         if kind == "event_ts":
             return event["event_ts"]
@@ -45,7 +50,7 @@ class Entry:
         return ("position", position)
 
     def take(self, event: dict[str, Any], position: int, wm: float) -> tuple[str, list[int]]:
-        """Count the event and store it if it is to be stored; returns its fate and the times at which data changed."""
+        """Count the event, store it or not; returns its fate and the times at which stored data changed."""
         self.counters["arrivals"] += 1
         identity = self.identity(event, position)
         fate = self._judge(event, identity, wm)
@@ -59,7 +64,9 @@ class Entry:
         if fate != USED:
             return fate, []
         old = self.stored.get(identity)
-        order = identity if self.source.identity == "event_id" and event.get("event_id") is not None else position
+        order = (
+            identity if self.source.identity == "event_id" and event.get("event_id") is not None else position
+        )
         self.stored[identity] = Stored(ts, value, order, event.get("revision"))
         return fate, [ts] if old is None else sorted({ts, old.ts})
 
@@ -99,7 +106,7 @@ class Entry:
 
     def _judge_late(self, event: dict[str, Any], identity: Any, closing: int, wm: float) -> str:
         source, ts, value = self.source, event["event_ts"], event["value"]
-        beyond = closing + source.allowed_lateness <= wm
+        beyond = source.allowed_lateness is not None and closing + source.allowed_lateness <= wm
         if source.on_late == "ignore":
             if any(i == identity and t == ts and same_bits(v, value) for i, t, v in self.forgotten):
                 self.hits["E7.ignored_is_not_remembered"] += 1
@@ -111,5 +118,5 @@ class Entry:
         if beyond:
             self.hits["E9.too_late"] += 1
             return TOO_LATE
-        self.hits["E8.late_recompute" if source.allowed_lateness == float("inf") else "E9.late_within_H"] += 1
+        self.hits["E8.late_recompute" if source.allowed_lateness is None else "E9.late_within_H"] += 1
         return USED

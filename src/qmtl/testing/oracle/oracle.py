@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from qmtl.testing.oracle.case import FOREVER, NEVER, TICK, Case, read
-from qmtl.testing.oracle.correct import Changes, step_bars, step_node
 from qmtl.testing.oracle.clock import tell_time
+from qmtl.testing.oracle.correct import Changes, step_bars, step_node
 from qmtl.testing.oracle.entry import LATE, SIDE_OUTPUT, USED, Entry
 from qmtl.testing.oracle.state import NodeState, SourceState, World
 
@@ -23,13 +23,13 @@ def run(description: dict[str, Any]) -> dict[str, Any]:
             world.sources[arrival["finished"]].frontier = FOREVER
             world.sources[arrival["finished"]].idle = False
             world.hits["E2.finished"] += 1
-        else:
+        elif "resume" not in arrival:
             changes = _arrive(arrival, step, case, world)
         for name, source in case.sources.items():
             if source.interval is not None:
                 step_bars(name, step, case, world, changes)
         for node in case.nodes.values():
-            step_node(node, step, case, world, changes)
+            step_node(node, step, case, world, changes, arrival.get("resume") == node.name)
     return _result(world)
 
 
@@ -85,14 +85,19 @@ def _arrive(arrival: dict[str, Any], step: int, case: Case, world: World) -> Cha
 def _count_closed_readers(ts: int, name: str, case: Case, world: World) -> None:
     bars = world.nodes[name]
     for node in case.nodes.values():
-        if any(edge.of == name for edge in node.edges) and bars.closed <= ts and ts + bars.interval <= world.nodes[node.name].closed:
+        reads = any(edge.of == name for edge in node.edges)
+        if reads and bars.closed <= ts and ts + bars.interval <= world.nodes[node.name].closed:
             world.hits["E8.in_time_but_its_reader_had_closed"] += 1
 
 
 def _refusal(arrival: dict[str, Any], step: int, fate: str, interval: int) -> dict[str, Any]:
     told = {
-        "step": step, "kind": "side_output", "upstream": arrival["source"], "event_ts": arrival["event_ts"],
-        "value": arrival["value"], "bucket": arrival["event_ts"] // interval * interval,
+        "step": step,
+        "kind": "side_output",
+        "upstream": arrival["source"],
+        "event_ts": arrival["event_ts"],
+        "value": arrival["value"],
+        "bucket": arrival["event_ts"] // interval * interval,
     }
     if fate != SIDE_OUTPUT:
         told |= {"kind": "dropped", "reason": "late" if fate == LATE else fate}
@@ -102,7 +107,9 @@ def _refusal(arrival: dict[str, Any], step: int, fate: str, interval: int) -> di
 def _result(world: World) -> dict[str, Any]:
     return {
         "emissions": {name: state.emissions for name, state in world.nodes.items()},
-        "final_watermark": {name: None if state.wm == NEVER else state.wm for name, state in world.nodes.items()},
+        "final_watermark": {
+            name: None if state.wm == NEVER else state.wm for name, state in world.nodes.items()
+        },
         "final_table": {
             name: {b: "gap" if value is None else value for b, (_, value) in sorted(state.records.items())}
             for name, state in world.nodes.items()

@@ -12,9 +12,9 @@ from qmtl.testing.oracle.entry import Entry
 class NodeState:
     """A node that others can read: a bar stream or a computed node.
 
-    `records` holds the latest version of every bucket that was ever recorded: ``(version, value)``, the value being
-    None for a gap, a withdrawn value or a failure. `values` holds those that are values. `changed` lists the buckets
-    whose record moved in the current step.
+    `records` holds the latest version of every bucket that was ever recorded: ``(version, value)``, with None
+    for a gap, a withdrawn value or a failure. `values` holds those that are values. `changed` lists the
+    buckets whose record moved in the current step.
     """
 
     def __init__(self, interval: int) -> None:
@@ -37,6 +37,15 @@ class NodeState:
     def halted(self) -> bool:
         return self.halted_from < FOREVER
 
+    def halt(self) -> None:
+        """E6: from now on buckets close without a record."""
+        self.halted_from = max(self.records) + self.interval
+
+    def never_recorded(self, bucket: int) -> bool:
+        """No version was ever recorded there, and not because the node had halted when the bucket closed."""
+        closed_by_halted = self.halted_from <= bucket and bucket + self.interval <= self.closed
+        return bucket not in self.records and not closed_by_halted
+
     def record(self, bucket: int, value: float | None) -> int:
         """A new version of a bucket; returns its number."""
         version = self.records[bucket][0] + 1 if bucket in self.records else 0
@@ -49,14 +58,14 @@ class NodeState:
         return version
 
     def advance(self, wm: float, end: float, hits: Counter[str]) -> float:
-        """E3 and E4: the watermark moves up to `wm`, never back. Returns the end of what was closed before."""
+        """E3, E4: the watermark moves up to `wm`, never back. Returns the end of what was closed before."""
         if wm < self.wm:
             hits["E3.never_back"] += 1
         before, self.wm = self.closed, max(self.wm, wm)
         limit = min(self.wm, end)
         if limit == FOREVER:
             raise ValueError("every bucket would close: the case needs an end")
-        if limit > NEVER:
+        if limit > NEVER:  # buckets before the first one close too, nothing comes of them
             self.closed = max(self.closed, limit // self.interval * self.interval)
         if self.closed > before:
             hits["E4.equality_closes" if self.closed == self.wm else "E4.past_the_end"] += 1

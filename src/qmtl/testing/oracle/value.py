@@ -1,21 +1,21 @@
 """Values and what a node's function makes of its windows.
 
-A function sees, for every input by name, the rows of its window as ``(time, value)``, oldest first; where an optional
-input has no value at a row the row is there with NaN. It answers with a float, with ``None`` (no value) or raises.
+A function sees, for every input by name, the rows of its window as ``(time, value)``, oldest first; where
+an optional input has no value at a row, the row is there with NaN. It answers a float or None, or raises.
 
-==================  ====================================================================================
-``total``           the sum of all values that are not NaN (0 where there are none)
-``sum``             the sum of all values; NaN if one is NaN
-``count``           how many values are not NaN
-``last``            the newest value of the first input that shows a row at all, else NaN
-``floor_mean``      the mean of the values that are not NaN, rounded down to a whole number; NaN if none
-``none_if_negative``  the total; no value where it is negative
-``raise_if_over_20``  the total; raises where it is greater than 20
-``ema``             scan over the rows of its one input (rows ``n``): the first value, then
-                    ``s + 2/(n + 1) * (x - s)``
-``cumsum``          scan: the sum of all rows so far
-``cummax``          scan: the greatest of all rows so far
-==================  ====================================================================================
+======================  ===============================================================================
+``total``               the sum of all values that are not NaN (0 where there are none)
+``sum``                 the sum of all values; NaN if one is NaN
+``count``               how many values are not NaN
+``last``                the newest value of the first input that shows a row at all, else NaN
+``floor_mean``          the mean of the values that are not NaN, rounded down to a whole number; NaN if none
+``none_if_negative``    the total; no value where it is negative
+``raise_if_ends_in_3``  the total; raises where it leaves 3 when divided by 10
+``ema``                 scan over the rows of its one input (rows ``n``): the first value, then
+                        ``(x - s) * (2/(n + 1)) + s``
+``cumsum``              scan: the sum of all rows so far
+``cummax``              scan: the greatest of all rows so far
+======================  ===============================================================================
 
 The three scans answer NaN at a row that is NaN and keep their state there.
 """
@@ -34,8 +34,8 @@ def same_bits(a: float | None, b: float | None) -> bool:
     """Equal to the last bit; every NaN is the same NaN, 0.0 and -0.0 are not the same (reading 10)."""
     if a is None or b is None:
         return a is b
-    if a != a or b != b:
-        return a != a and b != b
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(a) and math.isnan(b)
     return struct.pack("<d", a) == struct.pack("<d", b)
 
 
@@ -44,7 +44,7 @@ def _values(view: View) -> list[float]:
 
 
 def _known(view: View) -> list[float]:
-    return [value for value in _values(view) if value == value]
+    return [value for value in _values(view) if not math.isnan(value)]
 
 
 def _total(view: View) -> float:
@@ -53,7 +53,7 @@ def _total(view: View) -> float:
 
 def _sum(view: View) -> float:
     values = _values(view)
-    return math.nan if any(v != v for v in values) else math.fsum(values)
+    return math.nan if any(map(math.isnan, values)) else math.fsum(values)
 
 
 def _count(view: View) -> float:
@@ -77,14 +77,14 @@ def _none_if_negative(view: View) -> float | None:
     return None if total < 0 else total
 
 
-class Refused(Exception):
+class FunctionError(Exception):
     """A node's function raised."""
 
 
-def _raise_if_over_20(view: View) -> float:
+def _raise_if_ends_in_3(view: View) -> float:
     total = _total(view)
-    if total > 20:
-        raise Refused(f"{total} is over 20")
+    if total % 10 == 3:
+        raise FunctionError(f"{total} leaves 3 when divided by 10")
     return total
 
 
@@ -95,12 +95,12 @@ WINDOW_FUNCTIONS: dict[str, Callable[[View], float | None]] = {
     "last": _last,
     "floor_mean": _floor_mean,
     "none_if_negative": _none_if_negative,
-    "raise_if_over_20": _raise_if_over_20,
+    "raise_if_ends_in_3": _raise_if_ends_in_3,
 }
 
 
 def _ema_step(state: float, value: float, n: int) -> float:
-    return state + 2 / (n + 1) * (value - state)
+    return (value - state) * (2 / (n + 1)) + state
 
 
 def _sum_step(state: float, value: float, n: int) -> float:
@@ -124,7 +124,7 @@ def scan(function: str, n: int, values: list[float]) -> float:
     state: float | None = None
     answer = math.nan
     for value in values:
-        if value != value:
+        if math.isnan(value):
             answer = math.nan
         else:
             answer = state = value if state is None else step(state, value, n)

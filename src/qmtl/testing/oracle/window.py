@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from qmtl.testing.oracle.case import COARSER, FINER, OWN, TICK, Computed, Edge
 from qmtl.testing.oracle.state import World
-from qmtl.testing.oracle.value import SCAN_STEPS, WINDOW_FUNCTIONS, Refused, View, scan
+from qmtl.testing.oracle.value import SCAN_STEPS, WINDOW_FUNCTIONS, FunctionError, View, scan
 
-WARM_UP, MISSING, EMPTY, FAILED, NO_VALUE, VALUE = "warm_up", "missing", "empty", "failed", "no_value", "value"
+WARM_UP, MISSING, EMPTY, FAILED, NO_VALUE, VALUE = (
+    "warm_up",
+    "missing",
+    "empty",
+    "failed",
+    "no_value",
+    "value",
+)
 
 
 class Outcome:
-    """What a bucket comes to: its kind, its value if it has one, the inputs it was made of and those it lacks."""
+    """What a bucket comes to: its kind, its value if any, the inputs it was made of and those it lacks."""
 
     def __init__(self, kind: str, value: float | None, inputs: dict[str, Any], missing: list[str]) -> None:
         self.kind, self.value, self.inputs, self.missing = kind, value, inputs, missing
@@ -25,14 +33,15 @@ class Bucket:
         self.node, self.start, self.end, self.world = node, start, start + node.interval, world
         self.hits = world.hits
         self.values = {
-            edge.name: world.ticks(edge.of, node.name) if edge.relation == TICK
+            edge.name: world.ticks(edge.of, node.name)
+            if edge.relation == TICK
             else sorted(world.nodes[edge.of].values.items())
             for edge in node.edges
         }
         self.rows = self._rows()
 
     def _rows(self) -> list[int]:
-        """Every row there is: where all required inputs of the own interval have their value (none: any of them)."""
+        """Every row: where all required inputs of the own interval have their value (none required: any)."""
         own = [edge for edge in self.node.edges if edge.relation == OWN]
         required = [edge for edge in own if edge.required]
         sets = [{ts for ts, _ in self.values[edge.name]} for edge in required or own]
@@ -53,7 +62,7 @@ class Bucket:
             return Outcome(MISSING if required else EMPTY, None, inputs, missing)
         try:
             value = self._computed(view)
-        except Refused:
+        except FunctionError:
             return Outcome(FAILED, None, inputs, [])
         return Outcome(NO_VALUE if value is None else VALUE, value, inputs, [])
 
@@ -62,7 +71,9 @@ class Bucket:
             return WINDOW_FUNCTIONS[self.node.function](view)
         (edge,) = self.node.edges
         assert edge.relation == OWN and edge.required and edge.rows is not None
-        return scan(self.node.function, edge.rows, [v for ts, v in self.values[edge.name] if ts <= self.start])
+        return scan(
+            self.node.function, edge.rows, [v for ts, v in self.values[edge.name] if ts <= self.start]
+        )
 
     # -- E5: what a window shows
 
@@ -73,7 +84,8 @@ class Bucket:
             rows = [row for row in self.rows if row <= self.start][-edge.rows :]
             known = dict(values)
             self._count_rows(edge, rows, known)
-            return [(row, known.get(row, float("nan"))) for row in rows], [(row, known[row]) for row in rows if row in known]
+            told = [(row, known[row]) for row in rows if row in known]
+            return [(row, known.get(row, float("nan"))) for row in rows], told
         if edge.rows is not None:
             shown = self._ended(edge)[-edge.rows :]
             self.hits[f"E5.rows_of_{edge.relation}"] += 1
@@ -81,12 +93,13 @@ class Bucket:
             shown = self._ended(edge)[-1:]
             self.hits["E5.time_of_coarser"] += 1
         else:
+            assert edge.time is not None
             shown = [(ts, value) for ts, value in values if self.end - edge.time <= ts < self.end]
             self.hits[f"E5.time_of_{edge.relation}"] += 1
         return shown, shown
 
     def _count_rows(self, edge: Edge, rows: list[int], known: dict[int, float]) -> None:
-        hole = any(later - earlier > self.node.interval for earlier, later in zip(rows, rows[1:], strict=False))
+        hole = any(later - earlier > self.node.interval for earlier, later in pairwise(rows))
         self.hits["E5.rows_over_a_hole" if hole else "E5.rows_of_own"] += 1
         if any(row not in known for row in rows):
             self.hits["E5.rows_nan_where_optional_has_none"] += 1
@@ -111,7 +124,7 @@ class Bucket:
         if windows and sum(row < self.start for row in self.rows) < max(windows) - 1:
             return "rows"
         for edge in edges:
-            if edge.rows is not None and edge.relation != OWN and edge.required and 0 < len(self._ended(edge)) < edge.rows:
+            if edge.relation != OWN and edge.required and 0 < len(self._ended(edge)) < (edge.rows or 0):
                 return "bars_of_other_interval"
             if edge.time is not None and self.end - edge.time < self.node.origin:
                 return "time"
@@ -120,10 +133,9 @@ class Bucket:
         return None
 
     def _input_warming_up(self, edge: Edge) -> bool:
-        """Reading 4: no record at its latest bucket that ends by the end of this one, and not because it halted."""
+        """Readings 4 and 14: it has no record at its latest bucket that ends by the end of this one."""
         up = self.world.nodes[edge.of]
-        latest = self.end // up.interval * up.interval - up.interval
-        return latest not in up.records and latest < up.halted_from
+        return up.never_recorded(self.end // up.interval * up.interval - up.interval)
 
     # -- E6: missing
 
@@ -154,7 +166,7 @@ class Bucket:
         return present
 
     def _complete(self, edge: Edge) -> bool:
-        """By rows: every sub-bar of the bucket. By time: every sub-bar, or a tick, of every bucket of the window."""
+        """By rows every sub-bar of the bucket; by time every sub-bar (a tick) of the window's buckets."""
         if edge.relation == COARSER:
             return True
         begin = self.start if edge.time is None else self.end - edge.time
