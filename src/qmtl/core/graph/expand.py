@@ -103,9 +103,9 @@ class _Expansion:
     def _rebuilt(self, node: Node, member: str) -> Node:
         """The node over what its upstreams became; `member` chooses their lane."""
         edges = tuple(self._edge(edge, member) for edge in node.edges)
-        if node.kind is NodeKind.OPERATOR:
-            edges = bundled(edges)
-        return self._same(identified(replace(node, edges=edges)))
+        moved = any(new.node.node_id != old.node.node_id for new, old in zip(edges, node.edges, strict=True))
+        made = replace(node, edges=bundled(edges) if node.kind is NodeKind.OPERATOR else edges)
+        return self._same(identified(made) if moved else made)
 
     def _edge(self, edge: Edge, member: str) -> Edge:
         became = self._done[edge.node]

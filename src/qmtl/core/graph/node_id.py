@@ -9,9 +9,10 @@ not depend on how edges are bundled.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import cache
 
 from qmtl.core.graph.canonical import digest
-from qmtl.core.graph.ir import Edge, Node, NodeKind
+from qmtl.core.graph.ir import Closing, Edge, EventTime, Node, NodeKind
 
 NAMED_BY_OPERATOR = frozenset({NodeKind.OPERATOR, NodeKind.CROSS})
 VALUE_TYPE = "float64"
@@ -32,11 +33,13 @@ def config_hash(node: Node) -> str:
     """Everything that can change a value, other than code and schema."""
     config: dict[str, object] = {
         "interval": node.interval_ns,
-        "stream": node.stream,
         "params": dict(node.params),
         "inputs": [part for edge in node.edges for part in _input(node, edge)],
-        "members": list(node.members),
     }
+    if node.stream is not None:
+        config["stream"] = node.stream
+    if node.members:
+        config["members"] = list(node.members)
     if node.event_time is not None:
         config["event_time"] = _settings(node.event_time)
     if node.edges:
@@ -48,33 +51,33 @@ def config_hash(node: Node) -> str:
 
 def schema_hash(node: Node) -> str:
     """The columns of its output. The name of a function's only column is a label: nothing is chosen by it."""
-    names = list(node.outputs)
-    if node.kind is NodeKind.FUNCTION and len(names) == 1:
-        names = [""]
+    return _schema(("",) if node.kind is NodeKind.FUNCTION and len(node.outputs) == 1 else node.outputs)
+
+
+@cache
+def _schema(names: tuple[str, ...]) -> str:
     return digest([[name, VALUE_TYPE] for name in names])
 
 
-def _input(node: Node, edge: Edge) -> list[dict[str, object]]:
+def _input(node: Node, edge: Edge) -> list[list[object]]:
     """One entry per column of an edge; the keywords of an author's function are part of its interface."""
-    common: dict[str, object] = {
-        "node": edge.node.node_id,
-        "rows": edge.window.rows,
-        "span": edge.window.span_ns,
-        "required": edge.required,
-        "complete": edge.complete,
-    }
-    if node.kind is NodeKind.FUNCTION:
-        common |= {"name": edge.name, "single": edge.single}
-    elif node.members:
-        common["name"] = edge.name
+    shown: list[object] = [
+        edge.node.node_id,
+        edge.window.rows,
+        edge.window.span_ns,
+        edge.required,
+        edge.complete,
+        edge.name if node.kind is NodeKind.FUNCTION or node.members else None,
+    ]
     if not edge.single:
-        return [common | {"columns": list(edge.columns)}]
-    return [common | {"column": edge.node.outputs.index(column)} for column in edge.columns]
+        return [[*shown, list(edge.columns)]]
+    return [[*shown, edge.node.outputs.index(column)] for column in edge.columns]
 
 
-def _settings(settings: object) -> dict[str, object]:
-    """A frozen settings class by field; an unbounded time stays None."""
-    return {one.name: _plain(getattr(settings, one.name)) for one in fields(settings)}  # type: ignore[arg-type]
+@cache
+def _settings(settings: EventTime | Closing) -> str:
+    """The digest of a settings class by field; an unbounded time stays None."""
+    return digest({one.name: _plain(getattr(settings, one.name)) for one in fields(settings)})
 
 
 def _plain(value: object) -> object:
