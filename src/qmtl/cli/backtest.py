@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from qmtl.cli.loading import pairs_of
-from qmtl.core.control.metrics import Metrics, summarize
 from qmtl.core.control.portfolio import Costs
 from qmtl.core.errors import UserError
 from qmtl.core.flow.catalog import Catalog
@@ -53,7 +53,7 @@ def run_document(run: Run, strategy: Strategy) -> dict[str, Any]:
         "manifest": run.manifest,
     }
     if result.graph.targets:
-        document["metrics"] = {name: _number(value) for name, value in _metrics(result).items()}
+        document["metrics"] = _plain(_metrics(result))
         document["fills"] = len(result.portfolio.fills)
     return document
 
@@ -79,12 +79,13 @@ def print_run(run: Run, strategy: Strategy) -> None:
 
 
 def _metrics(result: Any) -> dict[str, Any]:
-    metrics: Metrics = summarize(result.portfolio)
-    return {name: getattr(metrics, name) for name in getattr(metrics, "__slots__", ())}
+    return dict(result.metrics.as_dict())
 
 
-def _number(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _text(value: Any) -> str:

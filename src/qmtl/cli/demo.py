@@ -96,7 +96,7 @@ def run_demo(report: Path) -> Run:
     console.print("[bold]qmtl demo[/]  two strategies, four stocks, 2000–2013; 1 % of the bars arrive days late")
     console.print("[dim]the first run compiles its operators and keeps them for the next[/]")
     strategies = [Trend(), Leaders()]
-    run = Runner.backtest(strategies, events(), costs=Costs(fee_bps=2, slippage_bps=2))
+    run = Runner.backtest(strategies, events(), costs=Costs(fee_bps=2, slippage_bps=2), periods_per_year=252)
     shared = run.sharing
     console.print(
         f"shared     {shared['declared']} nodes declared, {shared['unique']} unique, {shared['computed']} computed: "
@@ -110,10 +110,8 @@ def run_demo(report: Path) -> Run:
 
 
 def _tell(console: Console, run: Run, strategy: Strategy) -> None:
-    from qmtl.core.control.metrics import summarize
-
     result = run[strategy]
-    totals, metrics = result.totals, summarize(result.portfolio, periods_per_year=252)
+    totals, metrics = result.totals, result.metrics
     console.print(
         f"{type(strategy).__name__:<10} {totals['arrivals']:,} bars arrived, {result.correction_count:,} values corrected "
         f"by late ones · return {metrics.total_return:+.0%}, Sharpe {metrics.sharpe:.2f}, "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qmtl.core.control.account import Account
+from qmtl.core.control.metrics import Metrics
 from qmtl.core.control.portfolio import Costs, Portfolio
 from qmtl.core.errors import UserError
 from qmtl.core.flow.emission import Change
@@ -20,16 +21,19 @@ from qmtl.core.graph.walk import roots, topological
 from qmtl.runtime.backtest import STREAMS, Executed
 from qmtl.runtime.ledger import Emissions, cells_of, emissions, first_version
 from qmtl.runtime.tables import table
-from qmtl.runtime.trading import simulated
+from qmtl.runtime.trading import traded
+
+if TYPE_CHECKING:
+    from qmtl.runtime.run import Run
 
 
 class Result:
     """One strategy's view of a run; everything it shares with others was computed once."""
 
-    def __init__(self, executed: Executed, graph: Graph, costs: Costs, shared: Mapping[str, int]) -> None:
-        """`shared`: by node id, in how many of the run's strategies the node is."""
+    run: Run
+
+    def __init__(self, executed: Executed, graph: Graph, costs: Costs) -> None:
         self._executed = executed
-        self._shared = shared
         self.graph = graph
         self.costs = costs
         self.nodes: dict[str, Node] = {}
@@ -176,19 +180,33 @@ class Result:
         unique = [n for n in self.nodes.values() if n.kind not in (*STREAMS, NodeKind.SELECT)]
         return {
             "declared": max(len(declared), len(unique)), "unique": len(unique), "computed": len(unique),
-            "shared": sum(1 for n in unique if self._shared.get(n.node_id, 1) > 1),
+            "shared": sum(1 for n in unique if self.shared_by(n) > 1),
         }
 
     @cached_property
     def portfolio(self) -> Portfolio:
         """The targets traded: filled at the next open after each decision (see `Costs`)."""
-        return simulated(self)
+        return self.account.portfolio
+
+    @cached_property
+    def account(self) -> Account:
+        """The portfolio with its metrics, and buy-and-hold of the same streams beside it."""
+        return traded(self, self.run.periods_per_year)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Metrics of the portfolio (daily UTC equity; see :mod:`qmtl.core.control.metrics`)."""
+        return self.account.metrics
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML file that needs nothing else; returns its path."""
         from qmtl.runtime.report_of import report_of
 
         return report_of(self, Path(path))
+
+    def shared_by(self, node: Node) -> int:
+        """In how many strategies of the run a node is."""
+        return sum(1 for result in self.run.results if node.node_id in result.nodes)
 
     def find(self, node: Any) -> Column:
         """The column (or with column "" the whole node) that `node` names; raises :class:`UserError`."""

@@ -17,11 +17,17 @@ from qmtl.runtime.result import Result
 class Run:
     """``run[strategy]`` is a strategy's :class:`Result`; a run of one strategy answers for it itself."""
 
-    def __init__(self, executed: Executed, strategies: Sequence[Any], results: Sequence[Result], options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, executed: Executed, strategies: Sequence[Any], results: Sequence[Result], options: Mapping[str, Any],
+        periods_per_year: float,
+    ) -> None:
         self._executed = executed
         self._strategies = list(strategies)
         self._options = dict(options)
+        self.periods_per_year = periods_per_year
         self.results = list(results)
+        for result in self.results:
+            result.run = self
 
     def __getitem__(self, strategy: Any) -> Result:
         """By the strategy given, its number in the run, or its name."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.control.portfolio import Decisions, Portfolio, TradedStream, buy_and_hold, simulate
+from qmtl.core.control.account import Account, trade
+from qmtl.core.control.portfolio import Decisions, TradedStream
 from qmtl.core.errors import UserError
 from qmtl.core.flow.timeline import VALUE
 from qmtl.core.graph.ir import Column, Node
@@ -16,16 +17,12 @@ if TYPE_CHECKING:
     from qmtl.runtime.result import Result
 
 
-def simulated(result: Result) -> Portfolio:
-    """The account that trades the strategy's targets over the run."""
+def traded(result: Result, periods_per_year: float) -> Account:
+    """The account that trades the strategy's targets over the run, beside buy-and-hold."""
     executed = result._executed
-    return simulate(traded_streams(result), result.costs, executed.start, executed.end)
-
-
-def held(result: Result) -> Portfolio:
-    """The same streams, bought once in equal parts and held."""
-    executed = result._executed
-    return buy_and_hold(traded_streams(result), result.costs, executed.start, executed.end)
+    return trade(
+        traded_streams(result), result.costs, executed.start, executed.end, periods_per_year=periods_per_year
+    )
 
 
 def traded_streams(result: Result) -> list[TradedStream]:

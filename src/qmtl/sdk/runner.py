@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ class Runner:
         costs: Costs | None = None,
         progress: bool | Callable[[int, int], None] | None = None,
         record_inputs: Iterable[Any] = (),
+        periods_per_year: float = 365,
     ) -> Run:
         """Run one or many strategies over `data`; what they share is computed once.
 
@@ -42,6 +42,7 @@ class Runner:
         costs          of trading: `Costs(fee_bps=…, slippage_bps=…)`
         progress       a function of (arrivals done, in all), True for a bar, False for none; default: a bar when it
                        takes long and a person looks
+        periods_per_year  of the metrics: 365 (every calendar day), or 252 for sessions of equities
         record_inputs  series whose inputs are kept with every emission
 
         Raises :class:`UserError` for a mistake in a strategy or in the data, naming place, value and cure.
@@ -56,6 +57,7 @@ class Runner:
             raise UserError("the range is empty", place="start, end", value=f"{start} … {end}", cure="end lies after start")
         graphs = _concrete([build(strategy) for strategy in chosen], data)
         options = {"finished": finished, "origin": str(origin) if origin is not None else None}
+        options["periods_per_year"] = periods_per_year
         with shown(progress) as report:
             return _run(chosen, graphs, data, times, finished, costs or NoCosts(), report, record_inputs, options)
 
@@ -120,8 +122,5 @@ def _run(
 
     asked = [one if isinstance(one, str) else one.node_id for one in record]
     executed = _executed(graphs, _load(graphs, data, finished), times, report, asked)
-    shared: Counter[str] = Counter()
-    results = [Result(executed, graph, costs, shared) for graph in graphs]
-    for result in results:
-        shared.update(result.nodes.keys())
-    return Run(executed, chosen, results, options | {"costs": str(costs)})
+    results = [Result(executed, graph, costs) for graph in graphs]
+    return Run(executed, chosen, results, options | {"costs": str(costs)}, options["periods_per_year"])

@@ -1,0 +1,75 @@
+"""Double-double arithmetic: a value as an unevaluated sum of two floats, 106 bits.
+
+Source: T. J. Dekker, "A floating-point technique for extending the available precision", Numer. Math. 18 (1971);
+D. E. Knuth, The Art of Computer Programming 2, 4.2.2. A value that is not finite becomes NaN in the low part.
+"""
+
+from __future__ import annotations
+
+import numba
+
+SPLITTER = 134217729.0  # 2**27 + 1
+
+options = {"cache": True, "error_model": "numpy", "nogil": True, "inline": "never"}
+
+
+@numba.njit(**options)
+def two_sum(a, b):
+    """a + b exactly, as (sum, error)."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+@numba.njit(**options)
+def two_prod(a, b):
+    """a · b exactly, as (product, error)."""
+    p = a * b
+    t = SPLITTER * a
+    ah = t - (t - a)
+    al = a - ah
+    t = SPLITTER * b
+    bh = t - (t - b)
+    bl = b - bh
+    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+
+
+@numba.njit(**options)
+def add(ah, al, bh, bl):
+    """Sum of two double-doubles (accurate form)."""
+    s, e = two_sum(ah, bh)
+    t, f = two_sum(al, bl)
+    e += t
+    h = s + e
+    e = e - (h - s)
+    e += f
+    s = h + e
+    return s, e - (s - h)
+
+
+@numba.njit(**options)
+def mul(ah, al, bh, bl):
+    """Product of two double-doubles."""
+    p, e = two_prod(ah, bh)
+    e += ah * bl + al * bh
+    s = p + e
+    return s, e - (s - p)
+
+
+@numba.njit(**options)
+def div(ah, al, b):
+    """A double-double divided by a float."""
+    q = ah / b
+    p, e = two_prod(q, b)
+    r = ((ah - p) - e + al) / b
+    s = q + r
+    return s, r - (s - q)
+
+
+@numba.njit(**options)
+def ratio(ah, al, bh, bl):
+    """The quotient of two double-doubles, rounded to a float."""
+    q = ah / bh
+    ph, pl = mul(q, 0.0, bh, bl)
+    rh, _ = add(ah, al, -ph, -pl)
+    return q + rh / bh
