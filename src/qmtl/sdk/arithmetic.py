@@ -8,6 +8,7 @@ from qmtl.sdk.apply import apply
 from qmtl.sdk.operand import Operand
 from qmtl.sdk.place import mistake
 from qmtl.sdk.plain import unwrapped
+from qmtl.sdk.window import Windows
 
 One = TypeVar("One")
 Many = TypeVar("Many")
@@ -16,7 +17,7 @@ Value = Operand[Any, Any] | float
 _ONE_SIDED = frozenset({"sub", "div", "pow", "mod"})  # where it matters on which side a constant stands
 
 
-class Arithmetic(Operand[One, Many]):
+class Arithmetic(Windows[One, Many]):
     """Python's operators on series and panels.
 
     A comparison gives 1.0 or 0.0; `& | ~` take all but zero for true.

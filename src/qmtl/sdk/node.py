@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, Literal, Never, ParamSpec, TypeVar, cast, overload
 
 from qmtl.core.graph import ir
 from qmtl.core.graph.duration import Duration
@@ -68,7 +68,7 @@ class Node(Columns[Series], Series):
         coarse_frontier: CoarseFrontier = "structural",
         vectorized: bool = False,
         label: str = "",
-        **elsewhere: Any,
+        **elsewhere: Never,
     ) -> Node:
         if elsewhere:
             raise misplaced(elsewhere, "Node", _SETTINGS)
@@ -86,7 +86,9 @@ class Node(Columns[Series], Series):
 
     @property
     def stream(self) -> Stream:
-        """All its outputs as one stream."""
+        """All its outputs as one stream; where it has one only, the node itself is that series."""
+        if len(self.columns) == 1:
+            raise mistake("a node of one output is a series, not a stream", cure="use the node itself")
         return cast(Stream, wrap(self._node(), panel=False))
 
     def _node(self) -> ir.Node:

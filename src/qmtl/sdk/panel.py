@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import NoReturn, cast
 
 from qmtl.core.graph import ir
-from qmtl.core.graph.duration import Duration
 from qmtl.core.graph.walk import sources
 from qmtl.sdk.columns import known_column
 from qmtl.sdk.declaring import declare
@@ -15,7 +13,6 @@ from qmtl.sdk.operand import Lane, Operand, node_of, wrap
 from qmtl.sdk.operators import SeriesOperators, StreamOperators
 from qmtl.sdk.place import did_you_mean, mistake
 from qmtl.sdk.series import Series, Stream
-from qmtl.sdk.window import Windowed, windowed
 
 
 class Panel(SeriesOperators["Panel", "PanelStream"], panel=True, stream=False):
@@ -44,12 +41,6 @@ class Panel(SeriesOperators["Panel", "PanelStream"], panel=True, stream=False):
     def __getitem__(self, member: str) -> Series:
         """One lane, as a series."""
         return cast(Series, _chosen(self, member))
-
-    def window(
-        self, size: int | str | timedelta | Duration, *, required: bool = True, complete: bool = False
-    ) -> Windowed:
-        """As an input of an author's node: the `size` latest rows (integer) or a span of time (duration)."""
-        return windowed(self, size, required, complete)
 
     def __bool__(self) -> NoReturn:
         raise mistake(
@@ -99,12 +90,6 @@ class PanelStream(StreamOperators["Panel", "PanelStream"], panel=True, stream=Tr
     def __getitem__(self, member: str) -> Stream:
         """One lane, as a stream."""
         return cast(Stream, _chosen(self, member))
-
-    def window(
-        self, size: int | str | timedelta | Duration, *, required: bool = True, complete: bool = False
-    ) -> Windowed:
-        """As an input of an author's node: the `size` latest rows (integer) or a span of time (duration)."""
-        return windowed(self, size, required, complete)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.columns]

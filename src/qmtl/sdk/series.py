@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import NoReturn
 
 from qmtl.core.graph import ir
@@ -12,7 +11,6 @@ from qmtl.sdk.columns import Columns
 from qmtl.sdk.operand import lane_of, node_of
 from qmtl.sdk.operators import SeriesOperators, StreamOperators
 from qmtl.sdk.place import mistake
-from qmtl.sdk.window import Windowed, windowed
 
 
 class Series(SeriesOperators["Series", "Stream"], panel=False, stream=False):
@@ -33,12 +31,6 @@ class Series(SeriesOperators["Series", "Stream"], panel=False, stream=False):
     def node_id(self) -> str:
         """Content id of its node."""
         return node_of(lane_of(self)).node_id
-
-    def window(
-        self, size: int | str | timedelta | Duration, *, required: bool = True, complete: bool = False
-    ) -> Windowed:
-        """As an input of an author's node: the `size` latest rows (integer) or a span of time (duration)."""
-        return windowed(self, size, required, complete)
 
     def __bool__(self) -> NoReturn:
         raise mistake(
@@ -82,12 +74,6 @@ class Stream(Columns[Series], StreamOperators["Series", "Stream"], panel=False, 
     def node_id(self) -> str:
         """Content id of its node."""
         return self._node().node_id
-
-    def window(
-        self, size: int | str | timedelta | Duration, *, required: bool = True, complete: bool = False
-    ) -> Windowed:
-        """As an input of an author's node: the `size` latest rows (integer) or a span of time (duration)."""
-        return windowed(self, size, required, complete)
 
     def _node(self) -> ir.Node:
         assert isinstance(self._lanes, ir.Node)

@@ -12,10 +12,10 @@ from qmtl.sdk.apply import bound_operator
 from qmtl.sdk.columns import described
 from qmtl.sdk.declaring import declare
 from qmtl.sdk.intervals import spelled
-from qmtl.sdk.operand import Lane, Operand, node_of
+from qmtl.sdk.operand import Lane, node_of
 from qmtl.sdk.place import did_you_mean, mistake
 from qmtl.sdk.spread import result_of
-from qmtl.sdk.window import positive_ns
+from qmtl.sdk.window import Windows, positive_ns
 
 One = TypeVar("One")
 Many = TypeVar("Many")
@@ -23,7 +23,7 @@ Many = TypeVar("Many")
 METHODS = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 
 
-class Shaping(Operand[One, Many]):
+class Shaping(Windows[One, Many]):
     """What changes a stream's interval."""
 
     __slots__ = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal, Never
 
 from qmtl.core.graph import ir
 from qmtl.core.graph.duration import Duration
@@ -54,7 +54,7 @@ class StreamInput(Stream):
         idle_timeout: Time | None = None,
         max_future_skew: Time | None = None,
         identity: TickIdentity | None = None,
-        **elsewhere: Any,
+        **elsewhere: Never,
     ) -> None:
         if elsewhere:
             raise misplaced(elsewhere, "StreamInput", _SETTINGS)

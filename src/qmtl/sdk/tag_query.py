@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal, Never
 
 from qmtl.core.errors import UserError
 from qmtl.core.graph import ir
@@ -52,7 +52,7 @@ class TagQueryNode(PanelStream):
         pinned_etag: str | None = None,
         fields: Iterable[str] | None = None,
         label: str = "",
-        **elsewhere: Any,
+        **elsewhere: Never,
     ) -> None:
         if elsewhere:
             raise misplaced(elsewhere, "TagQueryNode", _SETTINGS)

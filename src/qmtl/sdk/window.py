@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Never, TypeVar
 
 from qmtl.core.errors import UserError
 from qmtl.core.graph.duration import Duration
 from qmtl.core.graph.ir import Window
+from qmtl.sdk.choice import misplaced
 from qmtl.sdk.operand import Operand
 from qmtl.sdk.place import mistake
+
+One = TypeVar("One")
+Many = TypeVar("Many")
 
 ROWS_LIMIT = 10_000_000  # more rows than any bar stream has; surely nanoseconds given as rows
 
@@ -25,14 +29,30 @@ class Windowed:
     complete: bool = False
 
 
-def windowed(
-    operand: Operand[Any, Any], size: int | str | timedelta | Duration, required: bool, complete: bool
-) -> Windowed:
-    """Check a window's size: an integer counts rows, a duration is time (E5)."""
-    for name, value in (("required", required), ("complete", complete)):
-        if not isinstance(value, bool):
-            raise mistake(f"window({name}={value!r}) is neither True nor False", cure=f"{name}=True")
-    return Windowed(operand, window_of(size), required, complete)
+class Windows(Operand[One, Many]):
+    """What can be shown through a window."""
+
+    __slots__ = ()
+
+    def window(
+        self,
+        size: int | str | timedelta | Duration,
+        *,
+        required: bool = True,
+        complete: bool = False,
+        **elsewhere: Never,
+    ) -> Windowed:
+        """As an input of an author's node: the `size` latest rows (integer) or a span of time (duration).
+
+        required   where it is missing the node has a gap; an optional input may be empty
+        complete   it is missing already where any of its sub-bars is (by time: of the whole window)
+        """
+        if elsewhere:
+            raise misplaced(elsewhere, "window", ("required", "complete"))
+        for name, value in (("required", required), ("complete", complete)):
+            if not isinstance(value, bool):
+                raise mistake(f"window: {name} is neither True nor False", value=value, cure=f"{name}=True")
+        return Windowed(self, window_of(size), required, complete)
 
 
 def window_of(size: int | str | timedelta | Duration) -> Window:

@@ -89,6 +89,12 @@ def test_several_outputs_act_as_a_stream() -> None:
     assert (edge.columns, edge.single) == (("up", "down"), False)
 
 
+def test_a_single_output_is_no_stream() -> None:
+    """Its name is a label outside the id, so nothing may be chosen by it further down."""
+    with pytest.raises(UserError, match="use the node itself"):
+        damp(px=minute()).stream
+
+
 def test_a_duration_is_time_and_an_integer_rows() -> None:
     assert made(damp(px=minute().window("30m"))).edges[0].window == ir.Window(rows=None, span_ns=1800 * ir.NS)
     assert made(damp(px=minute(), label="x")).edges[0].window == ir.Window(rows=1)
