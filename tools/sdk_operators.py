@@ -6,6 +6,7 @@ python tools/sdk_operators.py --check    fail if it is not what would be written
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -16,6 +17,10 @@ TARGET = Path(__file__).resolve().parent.parent / "src" / "qmtl" / "sdk" / "oper
 BY_HAND = frozenset(
     {
         "where",
+        "where_a",
+        "where_b",
+        "where_ab",
+        "where_only",
         "minimum",
         "maximum",
         "and",
@@ -30,6 +35,7 @@ BY_HAND = frozenset(
         "bars",
     }
 )
+SYMBOLS = frozenset({"x", "e", "ema", "wma", "atr", "cov", "ln"})  # written small also at the beginning
 WIDTH = 110
 
 HEAD = '''"""Operators as methods, written by `tools/sdk_operators.py` from the registry. Do not edit."""
@@ -40,11 +46,11 @@ from typing import Literal, TypeVar, cast
 
 from qmtl.sdk.apply import apply
 from qmtl.sdk.arithmetic import Arithmetic
-from qmtl.sdk.choosing import maximum as maximum
-from qmtl.sdk.choosing import minimum as minimum
-from qmtl.sdk.choosing import where as where
+from qmtl.sdk.choosing import maximum, minimum, where
 from qmtl.sdk.operand import Operand
 from qmtl.sdk.shaping import Shaping
+
+__all__ = ["SeriesOperators", "StreamOperators", "maximum", "minimum", "where"]
 
 One = TypeVar("One")
 Many = TypeVar("Many")
@@ -96,10 +102,13 @@ def _method(operator: Operator) -> str:
     result = "One" if len(operator.outputs) == 1 else "Many"
     head = f"    def {operator.name}({', '.join(declared)}) -> {result}:"
     if len(head) > WIDTH:
-        head = f"    def {operator.name}(\n        {', '.join(declared)},\n    ) -> {result}:"
+        each = "".join(f"        {one},\n" for one in declared)
+        head = f"    def {operator.name}(\n{each}    ) -> {result}:"
     given = ", ".join(f'"{one.name}": {one.name}' for one in operator.params)
     operands = ", ".join(("self", *others)) + ("," if not others else "")
     body = f'        return cast({result}, apply("{operator.name}", ({operands}), {{{given}}}))'
+    if len(body) > WIDTH:
+        body = f'        params = {{{given}}}\n        return cast({result}, apply("{operator.name}", ({operands}), params))'
     return f"\n{head}\n{_doc(operator)}\n{body}\n"
 
 
@@ -114,12 +123,15 @@ def _parameter(param: Param) -> str:
 
 def _doc(operator: Operator) -> str:
     text = operator.doc.strip()
-    text = text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    if re.split(r"\W", text)[0] not in SYMBOLS:
+        text = text[0].upper() + text[1:]
+    text += "" if text.endswith(".") else "."
     if len(operator.outputs) > 1:
         text += f" Columns: {', '.join(operator.outputs)}."
     if operator.stream:
         text += f" Reads {', '.join(operator.inputs)}."
-    text += f" ({operator.source})"
+    if operator.source != "own":
+        text += f" ({operator.source})"
     lines = textwrap.wrap(text.replace("\\", "\\\\"), WIDTH - 14)
     if len(lines) == 1:
         return f'        """{lines[0]}"""'

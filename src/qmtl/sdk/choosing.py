@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
-from qmtl.sdk.arithmetic import Value, binary
+from qmtl.sdk.apply import apply
+from qmtl.sdk.arithmetic import Value, binary, number
 from qmtl.sdk.operand import Operand
 from qmtl.sdk.place import mistake
 
@@ -54,4 +55,14 @@ def where(cond: Operand[Any, Any], a: Value, b: Value | None = None) -> Any:
             value=cond,
             cure="compare series with > < >= <= .eq() .ne() and combine with & | ~",
         )
-    raise NotImplementedError
+    if b is None:
+        if not isinstance(a, Operand):
+            a = binary("add", binary("mul", cond, 0.0), a)
+        return apply("where_only", (cond, a), {})
+    if isinstance(a, Operand) and isinstance(b, Operand):
+        return apply("where", (cond, a, b), {})
+    if isinstance(a, Operand):
+        return apply("where_b", (cond, a), {"b": number(b, "where")})
+    if isinstance(b, Operand):
+        return apply("where_a", (cond, b), {"a": number(a, "where")})
+    return apply("where_ab", (cond,), {"a": number(a, "where"), "b": number(b, "where")})
