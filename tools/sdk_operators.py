@@ -108,7 +108,8 @@ def _method(operator: Operator) -> str:
     operands = ", ".join(("self", *others)) + ("," if not others else "")
     body = f'        return cast({result}, apply("{operator.name}", ({operands}), {{{given}}}))'
     if len(body) > WIDTH:
-        body = f'        params = {{{given}}}\n        return cast({result}, apply("{operator.name}", ({operands}), params))'
+        call = f'apply("{operator.name}", ({operands}), params)'
+        body = f"        params = {{{given}}}\n        return cast({result}, {call})"
     return f"\n{head}\n{_doc(operator)}\n{body}\n"
 
 

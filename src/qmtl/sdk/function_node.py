@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import FunctionType
 from typing import Any
 
+from qmtl.core.errors import UserError
 from qmtl.core.graph import ir
 from qmtl.core.graph.duration import Duration
 from qmtl.sdk.code_identity import code_hash
@@ -47,7 +49,7 @@ def function_node(
             f"{signature.name}() has no inputs",
             cure=f"give at least one by keyword: {signature.name}(px=m1.window(30))",
         )
-    code = code_hash(function)
+    code = _code(function)
 
     def build(lanes: list[Lane]) -> ir.Node:
         interval = _interval(signature.name, [node_of(lane) for lane in lanes], settings)
@@ -73,6 +75,19 @@ def function_node(
         )
 
     return spread([one.operand for one in seen.values()], build)
+
+
+def _code(function: Callable[..., Any]) -> str:
+    """The hash of its code without its own defaults: they are among the effective parameters."""
+    if isinstance(function, FunctionType):
+        function = FunctionType(
+            function.__code__, function.__globals__, function.__name__, None, function.__closure__
+        )
+    try:
+        return code_hash(function)
+    except UserError as error:
+        what = f"{error.place}: {error.message}"
+        raise mistake(what, value=error.value, cure=error.cure) from None
 
 
 def _input(name: str, value: object, signature: Signature, settings: Settings) -> Windowed:
