@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from qmtl.core.flow.engine import CLOCK_TICK, EVENT, Engine
+from qmtl.core.flow.engine import Engine
+from qmtl.core.flow.feed import CLOCK_TICK, EVENT
 from qmtl.core.flow.plan import build
 from qmtl.core.graph.ir import Graph, Node, NodeKind
 from qmtl.core.graph.walk import roots, topological

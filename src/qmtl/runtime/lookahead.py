@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qmtl.core.flow.engine import EVENT
+from qmtl.core.flow.feed import EVENT
 from qmtl.core.flow.instant import instant_text
 from qmtl.core.graph.ir import NodeKind
 from qmtl.runtime.arrivals import Arrivals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from qmtl.core.errors import UserError
 from qmtl.core.flow.emission import Change
@@ -14,13 +14,10 @@ from qmtl.core.graph.ir import Node, NodeKind
 from qmtl.runtime.ledger import cells_of
 from qmtl.runtime.report import Correction, DagNode, Output, ReportData, SharingRow, Source, render
 
-if TYPE_CHECKING:
-    from qmtl.runtime.result import Result
-
 SHOWN_CORRECTIONS = 200
 
 
-def report_of(result: Result, path: Path) -> Path:
+def report_of(result: Any, path: Path) -> Path:
     """Write the report; raises :class:`UserError` where the file cannot be written."""
     page = render(report_data(result))
     try:
@@ -32,7 +29,7 @@ def report_of(result: Result, path: Path) -> Path:
     return path
 
 
-def report_data(result: Result) -> ReportData:
+def report_data(result: Any) -> ReportData:
     """Everything the page says about one strategy of a run."""
     executed = result._executed
     changes = {node.node_id: result.changes(node) for node in result.nodes.values() if node.kind not in _UNTOLD}
@@ -55,7 +52,7 @@ def _interval(node: Node) -> str:
     return "ticks" if node.interval_ns is None else str(Duration.from_ns(node.interval_ns))
 
 
-def _sources(result: Result) -> tuple[Source, ...]:
+def _sources(result: Any) -> tuple[Source, ...]:
     arrivals = result._executed.arrivals
     read = {(n.stream, n.interval_ns) for n in result.nodes.values() if n.event_time is not None}
     found = []
@@ -69,7 +66,7 @@ def _sources(result: Result) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def _outputs(result: Result) -> tuple[Output, ...]:
+def _outputs(result: Any) -> tuple[Output, ...]:
     made = []
     for name, column in result.graph.outputs.items():
         group, lane = result.place(column.node)
@@ -79,7 +76,7 @@ def _outputs(result: Result) -> tuple[Output, ...]:
     return tuple(made)
 
 
-def _nodes(result: Result, changes: dict[str, list[Change]]) -> tuple[DagNode, ...]:
+def _nodes(result: Any, changes: dict[str, list[Change]]) -> tuple[DagNode, ...]:
     roles: dict[str, list[str]] = {}
     for name, (_, column) in result.graph.targets.items():
         roles.setdefault(column.node.node_id, []).append(f"target {name}")
@@ -102,7 +99,7 @@ def _label(node: Node) -> str:
     return node.label or f"{node.operator} {numbers}".strip()
 
 
-def _sharing(result: Result) -> tuple[SharingRow, ...]:
+def _sharing(result: Any) -> tuple[SharingRow, ...]:
     rows, known = [], set[str]()
     for one in result.run.results:
         sharing, new = one.sharing, {key for key, n in one.nodes.items() if n.kind not in _UNTOLD} - known
@@ -111,7 +108,7 @@ def _sharing(result: Result) -> tuple[SharingRow, ...]:
     return tuple(rows)
 
 
-def _correction(result: Result, node_id: str, change: Change) -> Correction:
+def _correction(result: Any, node_id: str, change: Change) -> Correction:
     return Correction(
         _label(result.nodes[node_id]), change.bucket, change.version,
         None if change.retract is None else change.retract[0],
@@ -119,7 +116,7 @@ def _correction(result: Result, node_id: str, change: Change) -> Correction:
     )
 
 
-def cause(result: Result, step: int) -> str:
+def cause(result: Any, step: int) -> str:
     """Which arrival made a correction."""
     arrivals = result._executed.arrivals
     number = int(arrivals.source[step]) if step < len(arrivals) else -1

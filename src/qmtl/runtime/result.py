@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +23,11 @@ from qmtl.runtime.ledger import Emissions, cells_of, emissions, first_version
 from qmtl.runtime.tables import table
 from qmtl.runtime.trading import traded
 
-if TYPE_CHECKING:
-    from qmtl.runtime.run import Run
-
 
 class Result:
     """One strategy's view of a run; everything it shares with others was computed once."""
 
-    run: Run
+    run: Any  # the Run it is part of
 
     def __init__(self, executed: Executed, graph: Graph, costs: Costs) -> None:
         self._executed = executed

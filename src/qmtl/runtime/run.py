@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,6 @@ class Run:
         import numba
         import numpy
 
-        from qmtl import __version__
-
         return {
             "strategies": [
                 {
@@ -92,7 +91,7 @@ class Run:
             "options": {name: _plain(value) for name, value in self._options.items()},
             "runtime": {
                 "python": platform.python_version(), "numpy": numpy.__version__, "numba": numba.__version__,
-                "qmtl": __version__, "os": platform.system(), "cpu": platform.machine(), "libc": "-".join(platform.libc_ver()),
+                "qmtl": version("qmtl"), "os": platform.system(), "cpu": platform.machine(), "libc": "-".join(platform.libc_ver()),
             },
         }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from qmtl.core.errors import UserError
+from qmtl.core.flow.view import make_table
 
 
 class TableKind(StrEnum):
@@ -58,3 +59,6 @@ def _library(name: str) -> Any:
         raise UserError(
             f"{name} is not installed", place="kind", value=name, cure=f"pip install {name}, or choose another kind"
         ) from None
+
+
+make_table["of"] = table

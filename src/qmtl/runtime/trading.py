@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,8 @@ from qmtl.core.flow.timeline import VALUE
 from qmtl.core.graph.ir import Column, Node
 from qmtl.runtime.ledger import cells_of, emissions, first_version
 
-if TYPE_CHECKING:
-    from qmtl.runtime.result import Result
 
-
-def traded(result: Result, periods_per_year: float) -> Account:
+def traded(result: Any, periods_per_year: float) -> Account:
     """The account that trades the strategy's targets over the run, beside buy-and-hold."""
     executed = result._executed
     return trade(
@@ -25,7 +22,7 @@ def traded(result: Result, periods_per_year: float) -> Account:
     )
 
 
-def traded_streams(result: Result) -> list[TradedStream]:
+def traded_streams(result: Any) -> list[TradedStream]:
     """Bars and decisions of every stream with a target; raises :class:`UserError` where there is none."""
     if not result.graph.targets:
         raise UserError(
@@ -35,7 +32,7 @@ def traded_streams(result: Result) -> list[TradedStream]:
     return [_traded(result, name, node, weight) for name, (node, weight) in result.graph.targets.items()]
 
 
-def _traded(result: Result, name: str, node: Node, weight: Column) -> TradedStream:
+def _traded(result: Any, name: str, node: Node, weight: Column) -> TradedStream:
     for column in ("open", "close"):
         if column not in node.outputs:
             raise UserError(
@@ -50,7 +47,7 @@ def _traded(result: Result, name: str, node: Node, weight: Column) -> TradedStre
     return TradedStream(name, node.interval_ns, cells.bucket[bars], opens, closes, _decisions(result, node.interval_ns, weight))
 
 
-def _decisions(result: Result, interval: int, weight: Column) -> Decisions:
+def _decisions(result: Any, interval: int, weight: Column) -> Decisions:
     group, lane = result.place(weight.node)
     told = emissions(result._executed.engine, group, lane, result._executed.start)
     said = np.flatnonzero(told.has_value | (told.kind == "correction"))

@@ -94,7 +94,8 @@ def _function(function: FunctionType, path: list[Any]) -> object:
 
     names = free_names(tree)
     defaults = [_identity(v, inner, "a default") for v in function.__defaults__ or ()]
-    keyword = sorted((k, _identity(v, inner, k)) for k, v in (function.__kwdefaults__ or {}).items())
+    given = (function.__kwdefaults__ or {}) if path else {}  # of the node's own function, the effective parameters are hashed
+    keyword = sorted((k, _identity(v, inner, k)) for k, v in given.items())
     form = canonical_tree(tree, lambda name: ("free", names.index(name)) if name in names else ("unknown", name))
     return ("function", form, [free(name) for name in names], defaults, keyword)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from qmtl.core.flow.engine import CLOCK_TICK, EVENT, FINISHED, Engine
+from qmtl.core.flow.engine import Engine
+from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED
 from qmtl.core.flow.entry import Fate
 from qmtl.core.flow.plan import build
 from qmtl.core.flow.timeline import FOREVER, NEVER

@@ -128,7 +128,8 @@ def _origin_of(group: Group, origins: dict[str, int]) -> None:
     near = [e for e in group.edges if e.relation is not Relation.COARSER] or group.edges
     own = [max(int(e.up.origin[e.lanes[min(n, len(e.lanes) - 1)]]) for e in near) for n in range(len(group.nodes))]
     given = [origins.get(node.node_id, NEVER) for node in group.nodes]
-    group.origin = np.maximum(np.array(own, np.int64), np.array(given, np.int64))
+    origin = np.maximum(np.array(own, np.int64), np.array(given, np.int64))
+    group.origin = origin if len(origin) == group.lanes else np.repeat(origin, group.lanes)
 
 
 def _first_of(group: Group, firsts: dict[int, np.ndarray], origins: dict[str, int]) -> np.ndarray:

@@ -7,52 +7,16 @@ E12: dedup, classify, store, corrections, advance the watermark, close. Both way
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
-
 import numpy as np
 
 from qmtl.core.flow.clock import Advances, Clocks
 from qmtl.core.flow.emission import Refusal, compare
 from qmtl.core.flow.entry import BarEntry, Fate, TickEntry, from_the_future
+from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED, Arrivals, Source, identity_of
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
 from qmtl.core.flow.timeline import FOREVER, NEVER, NONE, PENDING, VALUE
 from qmtl.core.graph.ir import Node, NodeKind, TickIdentity
-
-EVENT, CLOCK_TICK, FINISHED = 0, 1, 2
-
-
-class Arrivals(Protocol):
-    """Columnar arrivals, in order. `source` indexes the engine's sources; `row` the source's own tables."""
-
-    kind: np.ndarray
-    source: np.ndarray
-    event_ns: np.ndarray
-    available_ns: np.ndarray
-    row: np.ndarray
-    values: Sequence[np.ndarray]
-    event_id: Sequence[Any]
-    revision: Sequence[Any]
-
-
-@dataclass(slots=True)
-class Source:
-    """One source as data knows it, and the entries that read it (streams may differ in their settings)."""
-
-    bars: list[BarEntry]
-    ticks: list[TickEntry]
-    tick_numbers: list[int]
-    idle_timeout: int | None
-    interval: int | None
-    origin: int
-    top: int = NEVER  # the largest bar end, or tick time, that arrived in order
-    last_arrival: int = 0
-    idle: bool = False
-    finished: bool = False
-    position: int = 0
-    skew: int = FOREVER // 2  # E13: how far ahead of its arrival an event may lie
 
 
 class Engine:
@@ -102,8 +66,6 @@ class Engine:
         group, lane = self.plan.home[node_id]
         self.flow.resume(group, lane, self.step)
         self.step += 1
-
-    # --- one batch -------------------------------------------------------------------------------------------
 
     def advance(self, batch: Arrivals, start: int = 0, stop: int | None = None) -> None:
         """Apply arrivals ``[start, stop)`` of `batch`; a batch equals its events one by one (E12)."""
@@ -169,8 +131,6 @@ class Engine:
             last = max(last, (time, identity)) if last[1] is not None else (time, identity)
         return result
 
-    # --- in order --------------------------------------------------------------------------------------------
-
     def _in_order(self, batch: Arrivals, start: int, stop: int) -> None:
         source = batch.source[start:stop]
         refs: list[np.ndarray] = []
@@ -223,7 +183,7 @@ class Engine:
         for entry in state.ticks:
             for n, position in enumerate(at.tolist()):
                 ts, values, revision = self._event(batch, number, position)
-                identity, order = _identity(entry, batch, number, position, ts, state.position + n)
+                identity, order = identity_of(entry, batch, number, position, ts, state.position + n)
                 entry.store(ts, identity, order, values[entry.take], revision)
             entry.counters["arrivals"] += len(at)
             entry.counters[Fate.USED.value] += len(at)
@@ -233,8 +193,6 @@ class Engine:
         row = batch.row[at]
         revision = batch.revision[number]
         return int(batch.event_ns[at]), batch.values[number][row], None if revision is None else int(revision[row])
-
-    # --- one step --------------------------------------------------------------------------------------------
 
     def _single(self, batch: Arrivals, at: int) -> None:
         kind, number = int(batch.kind[at]), int(batch.source[at])
@@ -289,7 +247,7 @@ class Engine:
                 self._store_bar(entry, ts, mine, revision, changes)
         touched: list[tuple[TickEntry, list[int]]] = []
         for tick in state.ticks:
-            identity, order = _identity(tick, batch, number, at, ts, state.position)
+            identity, order = identity_of(tick, batch, number, at, ts, state.position)
             mine = values[tick.take]
             fate = tick.judge(ts, identity, mine, revision, int(self.clocks.wm[tick.clock]), ingest)
             self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, mine)
@@ -339,14 +297,3 @@ class Engine:
         if woke:
             self._settle(self.clocks.settle(self.step))
 
-
-def _identity(entry: TickEntry, batch: Arrivals, number: int, at: int, ts: int, position: int) -> tuple[Any, Any]:
-    """(identity, order within a time) of a tick: E7."""
-    if entry.settings.identity is TickIdentity.EVENT_TS:
-        return ts, 0
-    ids = batch.event_id[number]
-    if ids is None or entry.settings.identity is TickIdentity.POSITION:
-        return position, position
-    identity = ids[batch.row[at]]
-    identity = identity.item() if isinstance(identity, np.generic) else identity
-    return identity, identity

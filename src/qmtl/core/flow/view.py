@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Array = NDArray[np.float64]
+
+make_table: dict[str, Callable[..., Any]] = {}  # "of": put there by what runs the engine; this package knows no library of frames
 
 
 class Columns:
@@ -49,12 +49,10 @@ class Columns:
     def times(self) -> NDArray[np.int64]:
         return self._times[self._start : self._stop]
 
-    def frame(self) -> pd.DataFrame:
-        """The window as a pandas frame indexed by time (UTC)."""
-        import pandas as pd
-
-        index = pd.to_datetime(self.times, unit="ns", utc=True)
-        return pd.DataFrame({name: self[name].copy() for name in self._arrays}, index=index)
+    def frame(self, kind: str = "pandas") -> Any:
+        """The window as a table with its times (UTC) as `bucket`: pandas (indexed by it), Polars or Arrow."""
+        columns: dict[str, Any] = {"bucket": self.times} | {name: self[name].copy() for name in self._arrays}
+        return make_table["of"](columns, kind, times=("bucket",), index="bucket")
 
 
 class View:
