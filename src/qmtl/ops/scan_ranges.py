@@ -115,7 +115,7 @@ def _supertrend(x, p, s, o):
 @numba.njit(**options)
 def _turn(long, s, x, p, o):
     """The stop was hit: the trend turns, the stop jumps to the extreme and starts anew."""
-    stop = s[4]
+    stop = s[3]
     if long:
         stop = max(stop, s[1], x[0])
         o[0] = stop
