@@ -82,7 +82,7 @@ def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
     )
     group, lane = done.engine.plan.home[node.node_id]
     clocks, clock = done.engine.clocks, int(group.clocks[lane])
-    watermark = int(clocks.wm[clock] if clocks.lateness[clock] < 0 else clocks.front[clock])
+    watermark = int(clocks.wm[clock])
     emitted = _emissions(case, done, node.node_id)
     return {
         "id": case["id"], "emissions": emitted, "final_watermark": None if watermark == NEVER else watermark // NS,

@@ -178,7 +178,8 @@ def _derived(
         inputs.add((kernels.CLOCK, int(edge.up.clocks[at]), edge.up.interval - 1 if structural else 0))
     first = int(firsts[group.index][min(lane, len(firsts[group.index]) - 1)])
     only = next(iter(inputs)) if len(inputs) == 1 else None
-    if only and only[0] == kernels.CLOCK and draft.interval[only[1]] == group.interval:
+    derived = only is not None and only[0] == kernels.CLOCK and draft.lateness[only[1]] < 0
+    if only and derived and draft.interval[only[1]] == group.interval:
         return only[1]
     flush = closing.all_idle is AllIdle.FLUSH
     key = (group.interval, first, flush, frozenset(inputs))

@@ -15,7 +15,7 @@ from qmtl.core.flow.plan import EdgePlan, Group, Relation
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
 from qmtl.core.flow.view import Columns, View, locked
 from qmtl.core.flow.windows import Shown, TickEntries, decide, show
-from qmtl.core.graph.ir import OnMissing
+from qmtl.core.graph.ir import Node, OnMissing
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ def _evaluate(
             status = GAP
         else:
             timeline.V[row, group.out + lane] = answer
-    elif status == GAP and node.closing.on_missing is OnMissing.FAIL and old in (NONE, FAILED):
+    elif status == GAP and _fails(group, node) and old in (NONE, FAILED):
         _halt(group, halts, log, lane, bucket, step, "missing: " + ", ".join(missing))
         status = FAILED
     if status in (NONE, GAP) and old != NONE:
@@ -129,6 +129,11 @@ def _evaluate(
     record = log.inputs.get((group.index, lane))
     if record is not None and status != NONE:
         record.append((bucket, step, shown, missing))
+
+
+def _fails(group: Group, node: Node) -> bool:
+    """Whether a missing input halts the node: under `fail`, where something is required (reading 15)."""
+    return node.closing.on_missing is OnMissing.FAIL and any(edge.required for edge in group.edges)
 
 
 def _halt(group: Group, halts: Halts, log: Log, lane: int, bucket: int, step: int, cause: str) -> None:

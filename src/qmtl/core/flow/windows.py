@@ -50,7 +50,7 @@ def decide(group: Group, lane: int, bucket: int, shown: list[Shown]) -> tuple[in
     missing = [e.name for e, s in pairs if e.required and not (s.present and s.whole)]
     if missing:
         return GAP, missing
-    if not any(s.present for _, s in pairs):
+    if not any(s.present and s.whole for _, s in pairs):
         return GAP, [e.name for e, _ in pairs]
     return VALUE, []
 
@@ -172,6 +172,8 @@ def _coarser(group: Group, lane: int, bucket: int, edge: EdgePlan) -> Shown:
     timeline = edge.up.timeline
     assert timeline is not None
     warm = _warm_input(edge, lane, timeline.row(last)) or (edge.required and 0 < len(seen) < wanted)
+    if edge.window.span_ns is not None:
+        warm = warm or bucket + group.interval - edge.window.span_ns < _origin(group, lane)
     times, values = _take(edge, lane, seen)
     return Shown(times, values, bool(len(seen)), warm)
 
