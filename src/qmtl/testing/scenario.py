@@ -140,7 +140,8 @@ def _emission(
 ) -> dict[str, Any]:
     base = {"step": step, "bucket": bucket // NS}
     if missing and (change is None or change.version == 0):
-        return base | {"kind": "gap_fail" if case["on_missing"] == "fail" else "gap_skip", "missing": missing}
+        fails = case["on_missing"] == "fail" and any(one.get("required", True) for one in case["upstreams"])
+        return base | {"kind": "gap_fail" if fails else "gap_skip", "missing": missing}
     output = _plain(float(sum(v for rows in inputs.values() for _, v in rows)))
     if change is None or change.version == 0:
         return base | {"kind": "initial", "inputs": inputs, "output": output, "version": 0}

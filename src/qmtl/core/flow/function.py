@@ -72,7 +72,7 @@ def reach(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int) -> tuple[
         low = timeline.row(ts)
         return low, timeline.row(ts + edge.window.span_ns - 1) + 1
     first = timeline.row(ts + edge.up.interval - interval) if edge.up.interval > interval else timeline.row(ts)
-    return first, _past(group, edge, lane, ts, stop)
+    return first, max(_past(group, edge, lane, ts, stop), first + 1)  # presence looks at the whole bucket
 
 
 def _past(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int) -> int:
