@@ -17,7 +17,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "runtime": frozenset({"core", "ops", "ports"}),
     "sdk": frozenset({"core", "ops"}),
     "services": frozenset({FACADE, "sdk", "runtime", "wiring"}),
-    "cli": frozenset({FACADE, "core", "ops", "sdk", "runtime", "wiring"}),  # prints values and lists operators
+    "cli": frozenset(
+        {FACADE, "core", "ops", "sdk", "runtime", "wiring"}
+    ),  # prints values and lists operators
     "wiring": frozenset({"adapters", "core", "ports", "runtime", "settings"}),
     "settings": frozenset({"core"}),
     FACADE: frozenset({"core", "ops", "sdk"}),

@@ -12,14 +12,24 @@ import typer
 from qmtl.core.errors import QmtlError
 
 app = typer.Typer(
-    name="qmtl", help="Trading strategies as graphs of time-series nodes, each computed once.", no_args_is_help=True,
-    add_completion=False, pretty_exceptions_enable=False,
+    name="qmtl",
+    help="Trading strategies as graphs of time-series nodes, each computed once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="path.py, or path.py:Class where the file defines several")]
-Sets = Annotated[list[str], typer.Option("--set", metavar="K=V", help="a parameter of the strategy; repeatable")]
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="path.py, or path.py:Class where the file defines several")
+]
+Sets = Annotated[
+    list[str], typer.Option("--set", metavar="K=V", help="a parameter of the strategy; repeatable")
+]
 Datas = Annotated[list[str], typer.Option("--data", metavar="ID=PATH", help="a stream's file; repeatable")]
-Cat = Annotated[str | None, typer.Option("--catalog", metavar="PATTERN", help='files to streams, e.g. "data/{id}-5m.feather"')]
+Cat = Annotated[
+    str | None,
+    typer.Option("--catalog", metavar="PATTERN", help='files to streams, e.g. "data/{id}-5m.feather"'),
+]
 Tz = Annotated[str | None, typer.Option("--tz", help="zone of naive times in the files, e.g. UTC")]
 Stamp = Annotated[str, typer.Option("--stamp", help="whether a bar's time is its open or its close")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
@@ -89,7 +99,9 @@ def check(
     sets: Sets = [],  # noqa: B006
     tz: Tz = None,
     stamp: Stamp = "open",
-    cuts: Annotated[int, typer.Option("--cuts", help="random moments at which the future becomes noise")] = 10,
+    cuts: Annotated[
+        int, typer.Option("--cuts", help="random moments at which the future becomes noise")
+    ] = 10,
     seed: Annotated[int, typer.Option("--seed", help="of the random moments and the noise")] = 0,
     as_json: Json = False,
 ) -> None:

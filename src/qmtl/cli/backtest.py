@@ -21,21 +21,37 @@ from qmtl.sdk.strategy import Strategy
 def data_of(data: Sequence[str], catalog: str | None, tz: str | None, stamp: str) -> Any:
     """What `--data`, `--catalog`, `--tz` and `--stamp` mean to the Runner."""
     if not data and catalog is None:
-        raise UserError("no data given", place="--data", cure='--data BTC=btc.csv, or --catalog "data/{id}.csv"')
+        raise UserError(
+            "no data given", place="--data", cure='--data BTC=btc.csv, or --catalog "data/{id}.csv"'
+        )
     reading: dict[str, Any] = {"tz": tz, "stamp": stamp}
-    given: list[Any] = [{name: Catalog(path, id=name, **reading)} for name, path in pairs_of(data, "--data").items()]
+    given: list[Any] = [
+        {name: Catalog(path, id=name, **reading)} for name, path in pairs_of(data, "--data").items()
+    ]
     if catalog is not None:
         given.append(Catalog(catalog, **reading))
     return given
 
 
 def backtest(
-    strategy: Strategy, data: Sequence[str], catalog: str | None, tz: str | None, stamp: str, start: str | None,
-    end: str | None, costs: Mapping[str, float], *, quiet: bool,
+    strategy: Strategy,
+    data: Sequence[str],
+    catalog: str | None,
+    tz: str | None,
+    stamp: str,
+    start: str | None,
+    end: str | None,
+    costs: Mapping[str, float],
+    *,
+    quiet: bool,
 ) -> Run:
     """Run one strategy; says on stderr when code is compiled for the first time."""
     return Runner.backtest(
-        strategy, data_of(data, catalog, tz, stamp), start=start, end=end, costs=Costs(**costs),
+        strategy,
+        data_of(data, catalog, tz, stamp),
+        start=start,
+        end=end,
+        costs=Costs(**costs),
         progress=False if quiet else None,
     )
 

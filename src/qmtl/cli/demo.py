@@ -79,7 +79,15 @@ def events(late_share: float = LATE_SHARE, seed: int = 7) -> Iterator[Event]:
         delay = np.where(late, chance.integers(1, 6, len(days)), 0)
         for at, day in enumerate(days):
             arrives = days[min(at + int(delay[at]), len(days) - 1)] + timedelta(days=1)
-            queue.append((arrives, bool(delay[at]), number, at, Event(ticker, day, _bar(table, at), interval="1d", at=arrives)))
+            queue.append(
+                (
+                    arrives,
+                    bool(delay[at]),
+                    number,
+                    at,
+                    Event(ticker, day, _bar(table, at), interval="1d", at=arrives),
+                )
+            )
     queue.sort(key=lambda one: one[:4])
     return (event for *_, event in queue)
 
@@ -93,7 +101,9 @@ def _bar(table: Any, at: int) -> dict[str, float]:
 def run_demo(report: Path) -> Run:
     """Run both strategies at once, say what was shared and corrected, and write the report."""
     console = Console()
-    console.print("[bold]qmtl demo[/]  two strategies, four stocks, 2000–2013; 1 % of the bars arrive days late")
+    console.print(
+        "[bold]qmtl demo[/]  two strategies, four stocks, 2000–2013; 1 % of the bars arrive days late"
+    )
     console.print("[dim]the first run compiles its operators and keeps them for the next[/]")
     strategies = [Trend(), Leaders()]
     run = Runner.backtest(strategies, events(), costs=Costs(fee_bps=2, slippage_bps=2), periods_per_year=252)

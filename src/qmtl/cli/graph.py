@@ -44,7 +44,11 @@ def print_graph(document: dict[str, Any]) -> None:
     for node in document["nodes"]:
         reads = " ".join(str(number[i]) for i in node["inputs"])
         table.add_row(
-            str(number[node["id"]]), node["operator"], node["interval"] or "ticks", reads,
-            ", ".join(names.get(node["id"], [])), node["id"][:12],
+            str(number[node["id"]]),
+            node["operator"],
+            node["interval"] or "ticks",
+            reads,
+            ", ".join(names.get(node["id"], [])),
+            node["id"][:12],
         )
     Console().print(table)

@@ -31,7 +31,9 @@ def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
     for item in items:
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise UserError("not of the form name=value", place=option, value=item, cure=f"write {option} name=value")
+            raise UserError(
+                "not of the form name=value", place=option, value=item, cure=f"write {option} name=value"
+            )
         if key in result:
             raise UserError("given twice", place=option, value=key, cure="give it once")
         result[key] = value
@@ -57,7 +59,9 @@ def _module(path: Path) -> ModuleType:
     except Exception as error:  # noqa: BLE001 - an author's file may raise anything while it is read
         at = traceback.extract_tb(error.__traceback__)[-1]
         raise UserError(
-            f"{type(error).__name__}: {error}", place=f"{at.filename}:{at.lineno}", cure="the file must be importable"
+            f"{type(error).__name__}: {error}",
+            place=f"{at.filename}:{at.lineno}",
+            cure="the file must be importable",
         ) from None
     return module
 
@@ -66,16 +70,27 @@ def _class(module: ModuleType, name: str, path: str) -> type[Strategy]:
     found = {
         one.__name__: one
         for one in vars(module).values()
-        if inspect.isclass(one) and issubclass(one, Strategy) and one is not Strategy and one.__module__ == module.__name__
+        if inspect.isclass(one)
+        and issubclass(one, Strategy)
+        and one is not Strategy
+        and one.__module__ == module.__name__
     }
     if name:
         if name not in found:
-            raise UserError("no such strategy in the file", place=path, value=name, cure=f"it defines {', '.join(found) or 'none'}")
+            raise UserError(
+                "no such strategy in the file",
+                place=path,
+                value=name,
+                cure=f"it defines {', '.join(found) or 'none'}",
+            )
         return found[name]
     if not found:
         raise UserError("the file defines no strategy", place=path, cure="derive a class from qmtl.Strategy")
     if len(found) > 1:
         raise UserError(
-            "the file defines several strategies", place=path, value=", ".join(found), cure=f"choose one: {path}:{next(iter(found))}"
+            "the file defines several strategies",
+            place=path,
+            value=", ".join(found),
+            cure=f"choose one: {path}:{next(iter(found))}",
         )
     return next(iter(found.values()))

@@ -17,14 +17,23 @@ def operator_documents(name: str | None) -> list[dict[str, Any]]:
     known = operators()
     if name is not None and name not in known:
         near = get_close_matches(name, known, n=1)
-        raise UserError("no such operator", place="ops", value=name, cure=f"did you mean {near[0]!r}?" if near else "see: qmtl ops")
+        raise UserError(
+            "no such operator",
+            place="ops",
+            value=name,
+            cure=f"did you mean {near[0]!r}?" if near else "see: qmtl ops",
+        )
     return [_document(one) for key, one in sorted(known.items()) if name in (None, key)]
 
 
 def _document(one: Operator) -> dict[str, Any]:
     return {
-        "name": one.name, "family": one.family, "inputs": list(one.inputs), "outputs": list(one.outputs),
-        "params": {p.name: None if p.default is REQUIRED else p.default for p in one.params}, "doc": one.doc,
+        "name": one.name,
+        "family": one.family,
+        "inputs": list(one.inputs),
+        "outputs": list(one.outputs),
+        "params": {p.name: None if p.default is REQUIRED else p.default for p in one.params},
+        "doc": one.doc,
         "source": one.source,
     }
 
@@ -35,7 +44,9 @@ def print_operators(documents: list[dict[str, Any]], *, full: bool) -> None:
     if full:
         for one in documents:
             params = ", ".join(k if v is None else f"{k}={v!r}" for k, v in one["params"].items())
-            console.print(f"[bold]{one['name']}[/]({', '.join(one['inputs'])}; {params}) → {', '.join(one['outputs'])}")
+            console.print(
+                f"[bold]{one['name']}[/]({', '.join(one['inputs'])}; {params}) → {', '.join(one['outputs'])}"
+            )
             console.print(one["doc"], highlight=False)
             console.print(f"source: {one['source']}", highlight=False)
         return

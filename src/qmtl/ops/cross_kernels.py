@@ -69,4 +69,3 @@ def across(V, M, out, ins, p, r0, r1, lanes):
             if M[r, lane] == 1:
                 V[r, out[0] + lane] = _lane(code, p, x, n, at, mean, std)
                 at += 1
-

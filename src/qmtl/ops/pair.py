@@ -15,7 +15,13 @@ TWO = rows_param(low=2)
 OPERATORS = (
     _("corr", "Pearson's correlation over n rows; NaN where either is constant", sums(11), TWO),
     _("cov", "covariance over n rows", sums(10, "n", "ddof"), TWO, DDOF, source="numpy.cov"),
-    _("beta", "cov(x, y)/var(y) over n rows; NaN where y is constant", sums(12), TWO, source="least squares of x on y"),
+    _(
+        "beta",
+        "cov(x, y)/var(y) over n rows; NaN where y is constant",
+        sums(12),
+        TWO,
+        source="least squares of x on y",
+    ),
     _("spread", "x − y", lambda given: elementwise("map_kernels:arithmetic", 1, 0, 0), source="own"),
     _("ratio", "x / y", lambda given: elementwise("map_kernels:arithmetic", 3, 0, 0), source="own"),
 )

@@ -13,7 +13,17 @@ from typing import Any, Final
 from qmtl.core.errors import UserError
 from qmtl.core.flow.kernel import Kernel
 
-FAMILIES: Final = ("arithmetic", "moving", "dispersion", "momentum", "trend", "pair", "cumulative", "shaping", "cross")
+FAMILIES: Final = (
+    "arithmetic",
+    "moving",
+    "dispersion",
+    "momentum",
+    "trend",
+    "pair",
+    "cumulative",
+    "shaping",
+    "cross",
+)
 WINDOW_LIMIT: Final = 1_000_000  # rows: two years of minutes; beyond it a parameter is almost surely wrong
 
 
@@ -43,13 +53,19 @@ class Param:
         if self.kind is float and isinstance(value, int | float) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not self.kind:
-            raise UserError(f"not a {self.kind.__name__}", place=place, value=value, cure=self.doc or "see: qmtl ops")
+            raise UserError(
+                f"not a {self.kind.__name__}", place=place, value=value, cure=self.doc or "see: qmtl ops"
+            )
         if self.choices and value not in self.choices:
-            raise UserError("not a choice", place=place, value=value, cure="choose " + " or ".join(self.choices))
+            raise UserError(
+                "not a choice", place=place, value=value, cure="choose " + " or ".join(self.choices)
+            )
         if isinstance(value, float) and not isfinite(value):
             raise UserError("not a finite number", place=place, value=value, cure="give a number")
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise UserError("out of range", place=place, value=value, cure=f"between {self.low} and {self.high}")
+            raise UserError(
+                "out of range", place=place, value=value, cure=f"between {self.low} and {self.high}"
+            )
         return value
 
 
@@ -77,19 +93,31 @@ def bind(name: str, params: Mapping[str, Any]) -> tuple[Operator, tuple[tuple[st
     known = operators()
     if name not in known:
         near = get_close_matches(name, known, n=1)
-        raise UserError("no such operator", place="operator", value=name, cure=f"did you mean {near[0]!r}?" if near else "see: qmtl ops")
+        raise UserError(
+            "no such operator",
+            place="operator",
+            value=name,
+            cure=f"did you mean {near[0]!r}?" if near else "see: qmtl ops",
+        )
     operator = known[name]
     names = [param.name for param in operator.params]
     for given in params:
         if given not in names:
             raise UserError(
-                f"no parameter {given!r}", place=name, value=params[given], cure=f"it has {', '.join(names) or 'none'}"
+                f"no parameter {given!r}",
+                place=name,
+                value=params[given],
+                cure=f"it has {', '.join(names) or 'none'}",
             )
     full: dict[str, Any] = {}
     for param in operator.params:
         value = params.get(param.name, param.default)
         if value is REQUIRED:
-            raise UserError(f"the parameter {param.name!r} is missing", place=name, cure=f"{name}({param.name}=…): {param.doc}")
+            raise UserError(
+                f"the parameter {param.name!r} is missing",
+                place=name,
+                cure=f"{name}({param.name}=…): {param.doc}",
+            )
         full[param.name] = param.checked(name, value)
     return operator, tuple(sorted(full.items())), operator.kernel(full)
 

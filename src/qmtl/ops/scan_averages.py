@@ -7,7 +7,9 @@ import numpy as np
 
 from qmtl.ops import dd
 
-EMA, DEMA, TEMA, TRIX, MACD, KAMA, RSI, CMO, STOCH_RSI, OBV, CUMSUM, CUMMAX, CUMMIN, CUMPROD, FFILL = range(15)
+EMA, DEMA, TEMA, TRIX, MACD, KAMA, RSI, CMO, STOCH_RSI, OBV, CUMSUM, CUMMAX, CUMMIN, CUMPROD, FFILL = range(
+    15
+)
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 

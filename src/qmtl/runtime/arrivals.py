@@ -45,7 +45,11 @@ class SourceKey:
     interval_ns: int | None
 
     def __str__(self) -> str:
-        return f"{self.id} ticks" if self.interval_ns is None else f"{self.id} {Duration.from_ns(self.interval_ns)}"
+        return (
+            f"{self.id} ticks"
+            if self.interval_ns is None
+            else f"{self.id} {Duration.from_ns(self.interval_ns)}"
+        )
 
     @property
     def rank(self) -> tuple[int, str]:
@@ -157,7 +161,9 @@ def merge(
 
     With `finished` a source ends directly after its last event, those of a feed at the end of the feed.
     """
-    everything = sorted([*sources, *(one for feed in feeds for one in feed.sources)], key=lambda one: one.key.rank)
+    everything = sorted(
+        [*sources, *(one for feed in feeds for one in feed.sources)], key=lambda one: one.key.rank
+    )
     keys = tuple(one.key for one in everything)
     index = {key: number for number, key in enumerate(keys)}
     if len(index) != len(keys):

@@ -57,7 +57,13 @@ def wanted_sources(nodes: Iterable[Node], graphs: Iterable[Graph]) -> list[Wante
         for edge in node.edges:
             used.setdefault(edge.node.node_id, set()).update(edge.columns)
     return [
-        Wanted(n.stream or "", n.interval_ns, n.outputs, n.event_time.identity, frozenset(used.get(n.node_id, ())))
+        Wanted(
+            n.stream or "",
+            n.interval_ns,
+            n.outputs,
+            n.event_time.identity,
+            frozenset(used.get(n.node_id, ())),
+        )
         for n in nodes
         if n.kind in STREAMS and n.event_time is not None
     ]
@@ -91,17 +97,26 @@ def execute(
             streams.setdefault(SourceKey(node.stream or "", node.interval_ns), []).append(node)
     origins = _origins(streams, arrivals, origin, end)
     engine = Engine(
-        build(list(nodes.values())), [streams[key] for key in arrivals.sources], list(arrivals.fields), origins, end
+        build(list(nodes.values())),
+        [streams[key] for key in arrivals.sources],
+        list(arrivals.fields),
+        origins,
+        end,
     )
     for node_id in record:
         group, lane = engine.plan.home[node_id]
         engine.flow.log.inputs[group.index, lane] = []
     feed(engine, arrivals, progress)
-    return Executed(engine, arrivals, nodes, start if start is not None else min(origins.values(), default=0), end)
+    return Executed(
+        engine, arrivals, nodes, start if start is not None else min(origins.values(), default=0), end
+    )
 
 
 def _origins(
-    streams: Mapping[SourceKey, list[Node]], arrivals: Arrivals, origin: int | Mapping[str, int] | None, end: int
+    streams: Mapping[SourceKey, list[Node]],
+    arrivals: Arrivals,
+    origin: int | Mapping[str, int] | None,
+    end: int,
 ) -> dict[str, int]:
     if isinstance(origin, Mapping):
         return dict(origin)
@@ -125,7 +140,11 @@ def feed(engine: Engine, arrivals: Arrivals, progress: Progress | None) -> None:
 def _end(nodes: dict[str, Node], arrivals: Arrivals) -> int:
     """Where the data ends: the last bar's end; the last tick's bucket in the finest interval that reads it."""
     finest = min(
-        (n.interval_ns for n in nodes.values() if n.interval_ns and any(e.node.interval_ns is None for e in n.edges)),
+        (
+            n.interval_ns
+            for n in nodes.values()
+            if n.interval_ns and any(e.node.interval_ns is None for e in n.edges)
+        ),
         default=1,
     )
     last = 0
@@ -135,7 +154,9 @@ def _end(nodes: dict[str, Node], arrivals: Arrivals) -> int:
         if not len(mine):
             continue
         top = int(mine.max())
-        last = max(last, top // finest * finest + finest if key.interval_ns is None else top + key.interval_ns)
+        last = max(
+            last, top // finest * finest + finest if key.interval_ns is None else top + key.interval_ns
+        )
     return last
 
 

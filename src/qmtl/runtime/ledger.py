@@ -96,7 +96,9 @@ def emissions(engine: Engine, group: Group, lane: int, start: int) -> Emissions:
     at = np.flatnonzero(recorded)
     initial = _initial(group, cells, at)
     late = _late(group, changes)
-    joined = Emissions(*(np.concatenate([getattr(initial, n), getattr(late, n)]) for n in Emissions.__slots__))
+    joined = Emissions(
+        *(np.concatenate([getattr(initial, n), getattr(late, n)]) for n in Emissions.__slots__)
+    )
     rank = np.concatenate([np.ones(len(initial.step)), np.zeros(len(late.step))])
     return joined.take(np.lexsort((joined.bucket, rank, joined.step)))
 
@@ -111,9 +113,15 @@ def _initial(group: Group, cells: Cells, at: NDArray[Any]) -> Emissions:
     last = np.append(first[1:], len(at)) - 1 if len(first) else first
     count, width = len(first), len(group.out)
     return Emissions(
-        bucket[first], bucket[last] + group.interval, np.zeros(count, np.int32),
-        np.array([KINDS[int(s)] for s in status[first]], object), cells.value[at][first],
-        status[first] == VALUE, np.full((count, width), np.nan), np.zeros(count, np.bool_), step[first],
+        bucket[first],
+        bucket[last] + group.interval,
+        np.zeros(count, np.int32),
+        np.array([KINDS[int(s)] for s in status[first]], object),
+        cells.value[at][first],
+        status[first] == VALUE,
+        np.full((count, width), np.nan),
+        np.zeros(count, np.bool_),
+        step[first],
     )
 
 
@@ -128,8 +136,13 @@ def _late(group: Group, changes: list[Change]) -> Emissions:
 
     bucket = np.array([c.bucket for c in changes], np.int64)
     return Emissions(
-        bucket, bucket + group.interval, np.array([c.version for c in changes], np.int32),
-        np.array([kind(c) for c in changes], object), rows([c.value for c in changes]),
-        np.array([c.value is not None for c in changes], np.bool_), rows([c.retract for c in changes]),
-        np.array([c.retract is not None for c in changes], np.bool_), np.array([c.step for c in changes], np.int64),
+        bucket,
+        bucket + group.interval,
+        np.array([c.version for c in changes], np.int32),
+        np.array([kind(c) for c in changes], object),
+        rows([c.value for c in changes]),
+        np.array([c.value is not None for c in changes], np.bool_),
+        rows([c.retract for c in changes]),
+        np.array([c.retract is not None for c in changes], np.bool_),
+        np.array([c.step for c in changes], np.int64),
     )

@@ -78,8 +78,13 @@ def _difference(truth: Executed, other: Executed, step: int, cuts: int) -> LookA
             if at is not None:
                 told = one if at < len(one.step) else two
                 return LookAhead(
-                    cuts, node.label or node.operator, node.place, instant_text(int(told.bucket[at])),
-                    instant_text(int(truth.arrivals.available_ns[step])), _value(one, at), _value(two, at),
+                    cuts,
+                    node.label or node.operator,
+                    node.place,
+                    instant_text(int(told.bucket[at])),
+                    instant_text(int(truth.arrivals.available_ns[step])),
+                    _value(one, at),
+                    _value(two, at),
                 )
     return LookAhead(cuts)
 

@@ -24,7 +24,10 @@ def report_of(result: Any, path: Path) -> Path:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"the report cannot be written: {error.strerror}", place="report", value=str(path), cure="give another path"
+            f"the report cannot be written: {error.strerror}",
+            place="report",
+            value=str(path),
+            cure="give another path",
         ) from None
     return path
 
@@ -32,16 +35,27 @@ def report_of(result: Any, path: Path) -> Path:
 def report_data(result: Any) -> ReportData:
     """Everything the page says about one strategy of a run."""
     executed = result._executed
-    changes = {node.node_id: result.changes(node) for node in result.nodes.values() if node.kind not in _UNTOLD}
+    changes = {
+        node.node_id: result.changes(node) for node in result.nodes.values() if node.kind not in _UNTOLD
+    }
     told = [(node_id, change) for node_id, some in changes.items() for change in some if change.version > 0]
     told.sort(key=lambda one: (one[1].step, one[1].bucket))
     return ReportData(
-        title=result.graph.name, start_ns=executed.start, end_ns=executed.end,
-        parameters={name: str(value) for name, value in result.graph.params}, sources=_sources(result),
-        account=result.account if result.graph.targets else None, outputs=_outputs(result),
-        nodes=_nodes(result, changes), sharing=_sharing(result), counters=result.counters,
-        corrections=tuple(_correction(result, *one) for one in told[:SHOWN_CORRECTIONS]), corrections_total=len(told),
-        failures=tuple(result.failures), notes=tuple(executed.arrivals.notes), manifest=result.run.manifest,
+        title=result.graph.name,
+        start_ns=executed.start,
+        end_ns=executed.end,
+        parameters={name: str(value) for name, value in result.graph.params},
+        sources=_sources(result),
+        account=result.account if result.graph.targets else None,
+        outputs=_outputs(result),
+        nodes=_nodes(result, changes),
+        sharing=_sharing(result),
+        counters=result.counters,
+        corrections=tuple(_correction(result, *one) for one in told[:SHOWN_CORRECTIONS]),
+        corrections_total=len(told),
+        failures=tuple(result.failures),
+        notes=tuple(executed.arrivals.notes),
+        manifest=result.run.manifest,
     )
 
 
@@ -84,8 +98,14 @@ def _nodes(result: Any, changes: dict[str, list[Change]]) -> tuple[DagNode, ...]
         roles.setdefault(column.node.node_id, []).append(f"output {name}")
     return tuple(
         DagNode(
-            node.node_id, _label(node), node.operator, _interval(node), tuple(e.node.node_id for e in node.edges),
-            node.kind.value, result.shared_by(node), sum(1 for c in changes.get(node.node_id, ()) if c.version > 0),
+            node.node_id,
+            _label(node),
+            node.operator,
+            _interval(node),
+            tuple(e.node.node_id for e in node.edges),
+            node.kind.value,
+            result.shared_by(node),
+            sum(1 for c in changes.get(node.node_id, ()) if c.version > 0),
             tuple(roles.get(node.node_id, ())),
         )
         for node in result.nodes.values()
@@ -95,7 +115,11 @@ def _nodes(result: Any, changes: dict[str, list[Change]]) -> tuple[DagNode, ...]
 def _label(node: Node) -> str:
     if node.stream:
         return node.stream
-    numbers = " ".join(str(value) for _, value in node.params if isinstance(value, int | float) and not isinstance(value, bool))
+    numbers = " ".join(
+        str(value)
+        for _, value in node.params
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    )
     return node.label or f"{node.operator} {numbers}".strip()
 
 
@@ -104,15 +128,20 @@ def _sharing(result: Any) -> tuple[SharingRow, ...]:
     for one in result.run.results:
         sharing, new = one.sharing, {key for key, n in one.nodes.items() if n.kind not in _UNTOLD} - known
         known |= new
-        rows.append(SharingRow(one.graph.name, sharing["declared"], sharing["unique"], sharing["shared"], len(new)))
+        rows.append(
+            SharingRow(one.graph.name, sharing["declared"], sharing["unique"], sharing["shared"], len(new))
+        )
     return tuple(rows)
 
 
 def _correction(result: Any, node_id: str, change: Change) -> Correction:
     return Correction(
-        _label(result.nodes[node_id]), change.bucket, change.version,
+        _label(result.nodes[node_id]),
+        change.bucket,
+        change.version,
         None if change.retract is None else change.retract[0],
-        change.value[0] if change.kind == VALUE and change.value is not None else None, cause(result, change.step),
+        change.value[0] if change.kind == VALUE and change.value is not None else None,
+        cause(result, change.step),
     )
 
 
@@ -124,5 +153,6 @@ def cause(result: Any, step: int) -> str:
         return "a clock tick"
     when, came = int(arrivals.event_ns[step]), int(arrivals.available_ns[step])
     late = Duration.from_ns(came - when) if came > when else None
-    return f"{arrivals.sources[number]} of {instant_text(when)}" + (f", {late} after it began" if late else "")
-
+    return f"{arrivals.sources[number]} of {instant_text(when)}" + (
+        f", {late} after it began" if late else ""
+    )

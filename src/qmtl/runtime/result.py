@@ -67,9 +67,11 @@ class Result:
         Columns: node, bucket, until, version, kind (initial, correction, gap, failed), output, value, retract, step
         (number of the arrival that caused it), at (when that arrived). `node` as in `frame`; default: all computed nodes.
         """
-        nodes = [self.find(node).node] if node is not None else [
-            n for n in self.nodes.values() if n.kind not in (*STREAMS, NodeKind.SELECT)
-        ]
+        nodes = (
+            [self.find(node).node]
+            if node is not None
+            else [n for n in self.nodes.values() if n.kind not in (*STREAMS, NodeKind.SELECT)]
+        )
         parts = [part for n in nodes for part in self._ledger_of(n)]
         keys = list(parts[0]) if parts else []
         columns = {key: np.concatenate([part[key] for part in parts]) for key in keys}
@@ -84,8 +86,14 @@ class Result:
         result = []
         for each in lanes:
             told = emissions(self._executed.engine, group, each, self._executed.start)
-            member = f"[{node.members[each]}]" if group.kind is NodeKind.CROSS and len(node.members) == group.lanes else ""
-            result += [self._rows(node, member, name, number, told) for number, name in enumerate(node.outputs)]
+            member = (
+                f"[{node.members[each]}]"
+                if group.kind is NodeKind.CROSS and len(node.members) == group.lanes
+                else ""
+            )
+            result += [
+                self._rows(node, member, name, number, told) for number, name in enumerate(node.outputs)
+            ]
         return result
 
     def _rows(self, node: Node, member: str, name: str, number: int, told: Emissions) -> dict[str, Any]:
@@ -93,16 +101,25 @@ class Result:
         step = np.clip(told.step, 0, max(len(at) - 1, 0))
         count = len(told.step)
         return {
-            "node": np.full(count, node.node_id, object), "label": np.full(count, (node.label or node.operator) + member, object),
-            "bucket": told.bucket, "until": told.until, "version": told.version, "kind": told.kind,
-            "output": np.full(count, name, object), "value": told.value[:, number], "retract": told.retract[:, number],
-            "step": told.step, "at": at[step] if len(at) else np.zeros(0, np.int64),
+            "node": np.full(count, node.node_id, object),
+            "label": np.full(count, (node.label or node.operator) + member, object),
+            "bucket": told.bucket,
+            "until": told.until,
+            "version": told.version,
+            "kind": told.kind,
+            "output": np.full(count, name, object),
+            "value": told.value[:, number],
+            "retract": told.retract[:, number],
+            "step": told.step,
+            "at": at[step] if len(at) else np.zeros(0, np.int64),
         }
 
     def changes(self, node: Node) -> list[Change]:
         """What was emitted about buckets of `node` that had closed already."""
         group, lane = self.place(node)
-        return [c for c in self._executed.engine.flow.log.changes if c.group == group.index and c.lane == lane]
+        return [
+            c for c in self._executed.engine.flow.log.changes if c.group == group.index and c.lane == lane
+        ]
 
     @cached_property
     def correction_count(self) -> int:
@@ -122,14 +139,22 @@ class Result:
 
     def side_output(self, kind: str = "pandas") -> Any:
         """Late events delivered aside (`on_late="side_output"`): stream, reader, ts, fields, step, at."""
-        mine = [r for r in self._executed.engine.flow.log.refusals if r.source in self.nodes and r.fate is Fate.SIDE_OUTPUT]
+        mine = [
+            r
+            for r in self._executed.engine.flow.log.refusals
+            if r.source in self.nodes and r.fate is Fate.SIDE_OUTPUT
+        ]
         fields = list(dict.fromkeys(name for r in mine for name in self.nodes[r.source].outputs))
         columns: dict[str, Any] = {
-            "stream": [self.nodes[r.source].stream for r in mine], "reader": [r.reader for r in mine],
-            "ts": np.array([r.ts for r in mine], np.int64), "step": [r.step for r in mine],
+            "stream": [self.nodes[r.source].stream for r in mine],
+            "reader": [r.reader for r in mine],
+            "ts": np.array([r.ts for r in mine], np.int64),
+            "step": [r.step for r in mine],
         }
         for name in fields:
-            columns[name] = [dict(zip(self.nodes[r.source].outputs, r.values, strict=True)).get(name, np.nan) for r in mine]
+            columns[name] = [
+                dict(zip(self.nodes[r.source].outputs, r.values, strict=True)).get(name, np.nan) for r in mine
+            ]
         return table(columns, kind, times=("ts",))
 
     @cached_property
@@ -165,7 +190,9 @@ class Result:
             node = self._executed.engine.plan.groups[failure.group].nodes[failure.lane]
             if node.node_id in self.nodes:
                 where = f" ({node.place})" if node.place else ""
-                said.append(f"{node.label or node.operator}{where} halted at bucket {instant_text(failure.bucket)}: {failure.cause}")
+                said.append(
+                    f"{node.label or node.operator}{where} halted at bucket {instant_text(failure.bucket)}: {failure.cause}"
+                )
         return said
 
     # --- the whole -------------------------------------------------------------------------------------------
@@ -176,7 +203,9 @@ class Result:
         declared = [n for n in self.graph.declared if n.kind not in (*STREAMS, NodeKind.QUERY)]
         unique = [n for n in self.nodes.values() if n.kind not in (*STREAMS, NodeKind.SELECT)]
         return {
-            "declared": max(len(declared), len(unique)), "unique": len(unique), "computed": len(unique),
+            "declared": max(len(declared), len(unique)),
+            "unique": len(unique),
+            "computed": len(unique),
             "shared": sum(1 for n in unique if self.shared_by(n) > 1),
         }
 
@@ -223,7 +252,10 @@ class Result:
                 return Column(hits[0], "")
         known = [*self.graph.outputs, *(f"{name} (target)" for name in self.graph.targets)]
         raise UserError(
-            "no such node in this strategy", place="node", value=node, cure="it has " + (", ".join(known) or "no outputs")
+            "no such node in this strategy",
+            place="node",
+            value=node,
+            cure="it has " + (", ".join(known) or "no outputs"),
         )
 
     def place(self, node: Node) -> tuple[Group, int]:
@@ -235,6 +267,8 @@ class Result:
             return self._executed.engine.plan.home[node.node_id]
         except KeyError:
             raise UserError(
-                "this node was not computed: no output or target needs it", place="node", value=node.label or node.operator,
+                "this node was not computed: no output or target needs it",
+                place="node",
+                value=node.label or node.operator,
                 cure="declare it with self.output(name, series)",
             ) from None

@@ -19,7 +19,11 @@ class Run:
     """``run[strategy]`` is a strategy's :class:`Result`; a run of one strategy answers for it itself."""
 
     def __init__(
-        self, executed: Executed, strategies: Sequence[Any], results: Sequence[Result], options: Mapping[str, Any],
+        self,
+        executed: Executed,
+        strategies: Sequence[Any],
+        results: Sequence[Result],
+        options: Mapping[str, Any],
         periods_per_year: float,
     ) -> None:
         self._executed = executed
@@ -51,7 +55,9 @@ class Run:
             raise AttributeError(f"a run has no {name!r}")
         if len(self.results) != 1:
             raise UserError(
-                f"the run has {len(self.results)} strategies", place=f"run.{name}", cure=f"say which: run[strategy].{name}"
+                f"the run has {len(self.results)} strategies",
+                place=f"run.{name}",
+                cure=f"say which: run[strategy].{name}",
             )
         return getattr(self.results[0], name)
 
@@ -60,7 +66,9 @@ class Run:
         """Nodes declared by all strategies, unique among them, and computed (each once)."""
         unique = {n.node_id for r in self.results for n in r.nodes.values() if n.kind not in STREAMS}
         declared = sum(result.sharing["declared"] for result in self.results)
-        computed = len({key for r in self.results for key in r.nodes if key in unique and key in self._executed.nodes})
+        computed = len(
+            {key for r in self.results for key in r.nodes if key in unique and key in self._executed.nodes}
+        )
         return {"declared": declared, "unique": len(unique), "computed": computed}
 
     @property
@@ -80,7 +88,9 @@ class Run:
                     "name": result.graph.name,
                     "parameters": {name: _plain(value) for name, value in result.graph.params},
                     "outputs": {name: column.node.node_id for name, column in result.graph.outputs.items()},
-                    "targets": {name: column.node.node_id for name, (_, column) in result.graph.targets.items()},
+                    "targets": {
+                        name: column.node.node_id for name, (_, column) in result.graph.targets.items()
+                    },
                 }
                 for result in self.results
             ],
@@ -90,8 +100,13 @@ class Run:
             "end": instant_text(self._executed.end),
             "options": {name: _plain(value) for name, value in self._options.items()},
             "runtime": {
-                "python": platform.python_version(), "numpy": numpy.__version__, "numba": numba.__version__,
-                "qmtl": version("qmtl"), "os": platform.system(), "cpu": platform.machine(), "libc": "-".join(platform.libc_ver()),
+                "python": platform.python_version(),
+                "numpy": numpy.__version__,
+                "numba": numba.__version__,
+                "qmtl": version("qmtl"),
+                "os": platform.system(),
+                "cpu": platform.machine(),
+                "libc": "-".join(platform.libc_ver()),
             },
         }
 

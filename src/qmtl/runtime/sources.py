@@ -85,7 +85,9 @@ def _entry(one: Wanted, together: Sequence[Wanted], given: Given) -> Entry | Non
     found = exact or [entry for entry in mine if not entry.listed.known]
     if len(found) > 1:
         raise UserError(
-            f"several data serve {one.key}", place="data", value=", ".join(entry.place for entry in found[:4]),
+            f"several data serve {one.key}",
+            place="data",
+            value=", ".join(entry.place for entry in found[:4]),
             cure=f'name the interval: {{("{one.id}", "1m"): …}} or Catalog("…/{{id}}-{{interval}}.feather")',
         )
     fed = any(stream in (None, one.id) for stream, _ in given.feeds)
@@ -95,7 +97,10 @@ def _entry(one: Wanted, together: Sequence[Wanted], given: Given) -> Entry | Non
         raise _unserved(one, mine, given)
     if any(stream == one.id for stream, _ in given.feeds):
         raise UserError(
-            f"{one.key} comes from a table and from events", place=found[0].place, value=one.id, cure="give one of them"
+            f"{one.key} comes from a table and from events",
+            place=found[0].place,
+            value=one.id,
+            cure="give one of them",
         )
     _not_shared(one, together, found[0], given)
     return found[0]
@@ -105,23 +110,28 @@ def _not_shared(one: Wanted, together: Sequence[Wanted], entry: Entry, given: Gi
     """Refuse one table of unnamed interval for several wanted ones."""
     if entry.listed.known:
         return
-    named = {other.listed.interval_ns for other in given.entries if other.listed.known and other.listed.id == one.id}
+    named = {
+        other.listed.interval_ns
+        for other in given.entries
+        if other.listed.known and other.listed.id == one.id
+    }
     others = [str(other.key) for other in together if other.id == one.id and other.interval_ns not in named]
     if len(others) > 1:
         raise UserError(
             f"{one.id!r} is read at several intervals and the data does not say which one it is",
-            place=entry.place, value=", ".join(others),
+            place=entry.place,
+            value=", ".join(others),
             cure=f'name it: {{("{one.id}", "1m"): …}}, or read one interval and .resample() it',
         )
 
 
 def _unserved(one: Wanted, mine: Sequence[Entry], given: Given) -> UserError:
     if mine:
-        offered = ", ".join(
-            str(SourceKey(entry.listed.id, entry.listed.interval_ns)) for entry in mine
-        )
+        offered = ", ".join(str(SourceKey(entry.listed.id, entry.listed.interval_ns)) for entry in mine)
         return UserError(
-            f"the data has {one.id!r} only at another interval", place="data", value=str(one.key),
+            f"the data has {one.id!r} only at another interval",
+            place="data",
+            value=str(one.key),
             cure=f"it has {offered}: read that, and .resample() bars of it",
         )
     ids = sorted({entry.listed.id for entry in given.entries} | given.keys)
@@ -141,8 +151,10 @@ def _feed(
     own = {one for one, _ in given.feeds if one is not None}
     if stream is None and sum(1 for one, _ in given.feeds if one is None) > 1:
         raise UserError(
-            "several iterables of events whose order of arrival between them is unknown", place="data",
-            value=len(given.feeds), cure='chain them in order of arrival, or give each its stream: {"BTC": events}',
+            "several iterables of events whose order of arrival between them is unknown",
+            place="data",
+            value=len(given.feeds),
+            cure='chain them in order of arrival, or give each its stream: {"BTC": events}',
         )
     left = [one for one in together if served[one.key] is None]
     mine = [one for one in left if (one.id == stream if stream is not None else one.id not in own)]

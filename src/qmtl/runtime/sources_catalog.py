@@ -42,7 +42,11 @@ class Entry:
 
     def table(self) -> Any:
         """Read it. Raises :class:`UserError` as `file_table` and `frame_table` do."""
-        return file_table(self.data, self.place) if isinstance(self.data, Path) else frame_table(self.data, self.place)
+        return (
+            file_table(self.data, self.place)
+            if isinstance(self.data, Path)
+            else frame_table(self.data, self.place)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +64,9 @@ def list_streams(data: Any) -> tuple[Listed, ...]:
     Streams of bare iterables of events are unknown until read, so they are not listed.
     """
     given = expand(data)
-    return tuple(sorted({one.listed for one in given.entries}, key=lambda one: (one.id, one.interval_ns or 0)))
+    return tuple(
+        sorted({one.listed for one in given.entries}, key=lambda one: (one.id, one.interval_ns or 0))
+    )
 
 
 def expand(data: Any, default: Reading | None = None) -> Given:
@@ -83,7 +89,9 @@ def expand(data: Any, default: Reading | None = None) -> Given:
                     feeds.append((stream, _iterable(value, f"data[{key!r}]")))
         elif is_frame(one):
             raise UserError(
-                "a frame without the id of its stream", place="data", value=type(one).__name__,
+                "a frame without the id of its stream",
+                place="data",
+                value=type(one).__name__,
                 cure='give a dict: {"BTC": frame}',
             )
         else:
@@ -96,14 +104,18 @@ def _each(data: Any) -> Iterable[Any]:
     if not isinstance(data, list | tuple):
         return [data]
     if not data:
-        raise UserError("no data is given", place="data", value=data, cure='give for example {"BTC": "btc.parquet"}')
+        raise UserError(
+            "no data is given", place="data", value=data, cure='give for example {"BTC": "btc.parquet"}'
+        )
     return [data] if isinstance(data[0], Event | ClockTick) else data
 
 
 def _iterable(value: Any, place: str) -> Iterable[Any]:
     if isinstance(value, Mapping) or not isinstance(value, Iterable):
         raise UserError(
-            "no kind of data", place=place, value=type(value).__name__,
+            "no kind of data",
+            place=place,
+            value=type(value).__name__,
             cure="give a path, a pandas, Polars or Arrow table, a Catalog, or an iterable of Event and ClockTick",
         )
     return value
@@ -116,7 +128,9 @@ def _key(key: Any) -> tuple[str, bool, int | None]:
     if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str):
         return key[0], True, None if key[1] is None else Duration(key[1]).ns
     raise UserError(
-        "a key of the data is not a stream", place="data", value=key,
+        "a key of the data is not a stream",
+        place="data",
+        value=key,
         cure='use the id "BTC", or ("BTC", "5m"), or ("BTC", None) for ticks',
     )
 
@@ -129,7 +143,9 @@ def _of_key(key: Any, stream: str, known: bool, interval: int | None, value: Any
         place = str(data) if isinstance(data, Path) else f"data[{key!r}]"
         if isinstance(data, Path) and _MAGIC.search(place) and not data.exists():
             raise UserError(
-                "a pattern where one file is expected", place=f"data[{key!r}]", value=place,
+                "a pattern where one file is expected",
+                place=f"data[{key!r}]",
+                value=place,
                 cure=f'give Catalog("{place}") instead of the dict, or the path of one file',
             )
         return Entry(Listed(stream, interval, known, frozenset()), data, default, place)
@@ -138,8 +154,11 @@ def _of_key(key: Any, stream: str, known: bool, interval: int | None, value: Any
         found = [one for one in found if not one.listed.known or one.listed.interval_ns == interval]
     if len(found) != 1:
         raise UserError(
-            "a catalog of several files for one stream" if found else "the catalog has no file of that interval",
-            place=f"data[{key!r}]", value=", ".join(one.place for one in found[:4]) or str(catalog.pattern),
+            "a catalog of several files for one stream"
+            if found
+            else "the catalog has no file of that interval",
+            place=f"data[{key!r}]",
+            value=", ".join(one.place for one in found[:4]) or str(catalog.pattern),
             cure="narrow its pattern to one file, or give the Catalog itself, without a key",
         )
     listed = found[0].listed
@@ -157,11 +176,15 @@ def _of_catalog(catalog: Catalog, default: Reading, stream: str | None = None) -
         name = stream or catalog.id
         if not isinstance(name, str):
             raise UserError(
-                "a frame without the id of its stream", place="Catalog", value=type(catalog.pattern).__name__,
+                "a frame without the id of its stream",
+                place="Catalog",
+                value=type(catalog.pattern).__name__,
                 cure='Catalog(frame, id="BTC")',
             )
         listed = Listed(name, given, given is not None, tags(name, {}))
-        return [Entry(listed, catalog.pattern, reading, f"Catalog({type(catalog.pattern).__name__}, id={name!r})")]
+        return [
+            Entry(listed, catalog.pattern, reading, f"Catalog({type(catalog.pattern).__name__}, id={name!r})")
+        ]
     naming = _naming(catalog)
     entries = []
     for path, groups in _matches(str(catalog.pattern)):
@@ -201,7 +224,9 @@ def _matches(pattern: str) -> Iterator[tuple[Path, dict[str, str]]]:
             yield Path(name), match.groupdict()
     if not found:
         raise UserError(
-            "no file matches the catalog's pattern", place="Catalog", value=pattern,
+            "no file matches the catalog's pattern",
+            place="Catalog",
+            value=pattern,
             cure=f"relative patterns start at {Path.cwd()}; {{id}} and {{interval}} stand for parts of a file's name",
         )
 
@@ -232,7 +257,10 @@ def _naming(catalog: Catalog) -> Callable[[str, dict[str, str]], str]:
         found = chosen.get(name) if isinstance(chosen, Mapping) else chosen(name)
         if not isinstance(found, str):
             raise UserError(
-                "a file has no id", place="Catalog(id=…)", value=name, cure="name it there, or narrow the pattern"
+                "a file has no id",
+                place="Catalog(id=…)",
+                value=name,
+                cure="name it there, or narrow the pattern",
             )
         return found
 
@@ -246,7 +274,9 @@ def _tags(catalog: Catalog) -> Callable[[str, dict[str, str]], frozenset[str]]:
         pairs = _pairs(Path(rule), "id", "tags")
         rule = {name: tuple(re.split(r"[\s,;]+", text.strip())) for name, text in pairs if text}
     if isinstance(rule, str):
-        raise UserError("tags are a text", place="Catalog(tags=…)", value=rule, cure=f"write a tuple: tags=({rule!r},)")
+        raise UserError(
+            "tags are a text", place="Catalog(tags=…)", value=rule, cure=f"write a tuple: tags=({rule!r},)"
+        )
     if isinstance(rule, tuple):
         words = rule
         return lambda _, groups: frozenset(_filled(word, groups, "tags") for word in words)
@@ -274,7 +304,9 @@ def _filled(text: str, groups: dict[str, str], what: str) -> str:
         return text.format_map(groups)
     except (KeyError, ValueError, IndexError):
         raise UserError(
-            "a group that the pattern does not have", place=f"Catalog({what}=…)", value=text,
+            "a group that the pattern does not have",
+            place=f"Catalog({what}=…)",
+            value=text,
             cure=f"the groups are {', '.join(groups) or 'none'}; write {{name}} into the pattern",
         ) from None
 
@@ -285,7 +317,9 @@ def _pairs(path: Path, key: str, value: str) -> Iterator[tuple[str, str]]:
     for name in (key, value):
         if name not in table.column_names:
             raise UserError(
-                f"the table has no column {name!r}", place=str(path), value=", ".join(table.column_names),
+                f"the table has no column {name!r}",
+                place=str(path),
+                value=", ".join(table.column_names),
                 cure=f"it needs the columns {key!r} and {value!r}",
             )
     for one, other in zip(table.column(key).to_pylist(), table.column(value).to_pylist(), strict=True):

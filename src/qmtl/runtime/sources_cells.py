@@ -16,7 +16,9 @@ from qmtl.core.errors import UserError
 from qmtl.core.flow.catalog import TimeUnit
 from qmtl.runtime.arrivals import F64, I64, Ids
 
-_MISSING = pa.array(["", "nan", "-nan", "na", "n/a", "#n/a", "null", "none"])  # of a text column, whatever the case
+_MISSING = pa.array(
+    ["", "nan", "-nan", "na", "n/a", "#n/a", "null", "none"]
+)  # of a text column, whatever the case
 _ID = r"^(0|-?[1-9][0-9]{0,18})$"  # integers in the one way they are written
 _OFFSET = re.compile(r"[+-]\d{2}:\d{2}")
 _LEAST_SECONDS = 10**8  # 1973: smaller integers could be anything (days, 20220103, a row number)
@@ -53,10 +55,16 @@ def numbers(column: Any, place: str, name: str) -> F64:
         return np.full(len(cells), np.nan)
     if pa.types.is_string(cells.type):
         texts = _unspelt(cells)
-        return _float64(_parsed(texts, lambda part: part.cast(pa.float64()), place, name, "is not a number", _DOTS))
-    if not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)):
+        return _float64(
+            _parsed(texts, lambda part: part.cast(pa.float64()), place, name, "is not a number", _DOTS)
+        )
+    if not (
+        pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)
+    ):
         raise UserError(
-            "a column of values holds no numbers", place=f"{place}, column {name!r}", value=str(cells.type),
+            "a column of values holds no numbers",
+            place=f"{place}, column {name!r}",
+            value=str(cells.type),
             cure="name the right column with columns={field: column}",
         )
     return _float64(cells.cast(pa.float64(), safe=False))
@@ -65,7 +73,9 @@ def numbers(column: Any, place: str, name: str) -> F64:
 def integers(column: Any, place: str, name: str) -> I64:
     """Cells as int64, none missing. Raises :class:`UserError` at the first that is no integer."""
     cells = _complete(whole(column), place, name)
-    done = _parsed(cells, lambda part: part.cast(pa.int64()), place, name, "is not an integer", "write integers")
+    done = _parsed(
+        cells, lambda part: part.cast(pa.int64()), place, name, "is not an integer", "write integers"
+    )
     return np.asarray(done.to_numpy(zero_copy_only=False), np.int64)
 
 
@@ -76,7 +86,9 @@ def identities(column: Any, place: str, name: str) -> Ids:
         return integers(cells, place, name)
     if not pa.types.is_string(cells.type):
         raise UserError(
-            "ids are neither integers nor texts", place=f"{place}, column {name!r}", value=str(cells.type),
+            "ids are neither integers nor texts",
+            place=f"{place}, column {name!r}",
+            value=str(cells.type),
             cure='name the right column with columns={"id": column}, or read the stream with identity="position"',
         )
     if pc.all(pc.match_substring_regex(cells, _ID)).as_py():
@@ -97,19 +109,25 @@ def instants(column: Any, place: str, name: str, *, tz: str | None, unit: TimeUn
     """
     cells = _complete(whole(column), place, name)
     if pa.types.is_floating(cells.type):
-        cells = _parsed(cells, lambda part: part.cast(pa.int64()), place, name, "is not a whole number", _WHOLE)
+        cells = _parsed(
+            cells, lambda part: part.cast(pa.int64()), place, name, "is not a whole number", _WHOLE
+        )
     if pa.types.is_integer(cells.type):
         return _counted(integers(cells, place, name), place, name, unit)
     if pa.types.is_string(cells.type):
         cells = _from_text(pc.utf8_trim_whitespace(cells), place, name)
     if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
         raise UserError(
-            "the time column holds no times", place=f"{place}, column {name!r}", value=str(cells.type),
+            "the time column holds no times",
+            place=f"{place}, column {name!r}",
+            value=str(cells.type),
             cure='name the right one with columns={"time": column}',
         )
     zone = cells.type.tz if pa.types.is_timestamp(cells.type) else None
     fine = pa.timestamp("ns", zone)
-    cells = _parsed(cells, lambda part: part.cast(fine), place, name, "is outside the years 1678 to 2261", "correct it")
+    cells = _parsed(
+        cells, lambda part: part.cast(fine), place, name, "is outside the years 1678 to 2261", "correct it"
+    )
     if zone is None:
         cells = _localised(cells, place, name, tz)
     return np.asarray(cells.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
@@ -126,7 +144,9 @@ def is_time_like(column: Any) -> bool:
     return bool(pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type))
 
 
-_DOTS = "correct the cell, or leave it empty for NaN; numbers have a decimal point and no thousands separators"
+_DOTS = (
+    "correct the cell, or leave it empty for NaN; numbers have a decimal point and no thousands separators"
+)
 _WHOLE = "write times as integers (s, ms, us or ns since 1970), as timestamps or as ISO 8601 text"
 _ISO = "write all times alike in ISO 8601, e.g. 2022-01-03T10:30:00Z"
 
@@ -135,13 +155,18 @@ _ISO = "write all times alike in ISO 8601, e.g. 2022-01-03T10:30:00Z"
 def known_zone(tz: str, place: str) -> str:
     """`tz` itself, a name of the time zone database or an offset like `+01:00`; else a :class:`UserError`."""
     if not isinstance(tz, str):
-        raise UserError("tz is not a text", place=place, value=tz, cure='use a name such as "UTC" or "Europe/London"')
+        raise UserError(
+            "tz is not a text", place=place, value=tz, cure='use a name such as "UTC" or "Europe/London"'
+        )
     try:
         if not _OFFSET.fullmatch(tz):
             ZoneInfo(tz)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         raise UserError(
-            "unknown time zone", place=place, value=tz, cure='use a name such as "UTC" or "Europe/London", or "+01:00"'
+            "unknown time zone",
+            place=place,
+            value=tz,
+            cure='use a name such as "UTC" or "Europe/London", or "+01:00"',
         ) from None
     return tz
 
@@ -151,7 +176,9 @@ def _complete(cells: pa.Array, place: str, name: str) -> pa.Array:
     if pc.any(missing, min_count=0).as_py():
         row = int(pc.index(missing, True).as_py())
         raise UserError(
-            "a cell is empty", place=row_place(place, row, name), value=None,
+            "a cell is empty",
+            place=row_place(place, row, name),
+            value=None,
             cure="every row needs one: correct the cell or remove the row",
         )
     return cells
@@ -183,7 +210,9 @@ def _parsed(
             except _FAILURES:
                 high = middle
         value = cells[low].cast(pa.string()).as_py()
-        raise UserError(f"a cell {complaint}", place=row_place(place, low, name), value=value, cure=cure) from None
+        raise UserError(
+            f"a cell {complaint}", place=row_place(place, low, name), value=value, cure=cure
+        ) from None
 
 
 def _from_text(cells: pa.Array, place: str, name: str) -> pa.Array:
@@ -197,13 +226,19 @@ def _localised(cells: pa.Array, place: str, name: str, tz: str | None) -> pa.Arr
     if tz is None:
         example = cells[0].cast(pa.string()).as_py() if len(cells) else None
         raise UserError(
-            "the times have no zone", place=f"{place}, column {name!r}", value=example,
+            "the times have no zone",
+            place=f"{place}, column {name!r}",
+            value=example,
             cure='say what they are: Catalog(…, tz="UTC"), or --tz UTC on the command line',
         )
     zone = known_zone(tz, place)
     return _parsed(
-        cells, lambda part: pc.assume_timezone(part, zone, ambiguous="raise", nonexistent="raise"), place, name,
-        f"exists twice or never in {zone} (the clock changes there)", "store the times in UTC",
+        cells,
+        lambda part: pc.assume_timezone(part, zone, ambiguous="raise", nonexistent="raise"),
+        place,
+        name,
+        f"exists twice or never in {zone} (the clock changes there)",
+        "store the times in UTC",
     )
 
 
@@ -216,7 +251,8 @@ def _counted(times: I64, place: str, name: str, unit: TimeUnit | None) -> I64:
     if len(beyond):
         raise UserError(
             f"a time is outside the years 1678 to 2261 when read in {unit.value}",
-            place=row_place(place, int(beyond[0]), name), value=int(times[beyond[0]]),
+            place=row_place(place, int(beyond[0]), name),
+            value=int(times[beyond[0]]),
             cure='say their unit: Catalog(…, time_unit="ms")',
         )
     return times * scale
@@ -230,7 +266,8 @@ def _unit_of(times: I64, place: str, name: str) -> TimeUnit:
         odd = np.flatnonzero(bands != bands[0]) if len(bands) else odd
     if len(odd):
         raise UserError(
-            "integers that do not show the unit of time they count", place=row_place(place, int(odd[0]), name),
+            "integers that do not show the unit of time they count",
+            place=row_place(place, int(odd[0]), name),
             value=int(times[odd[0]]),
             cure='say it: Catalog(…, time_unit="s"), "ms", "us" or "ns"; write calendar dates as text: 2022-01-03',
         )

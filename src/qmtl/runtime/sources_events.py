@@ -36,8 +36,12 @@ class _Rows:
         values = np.array(self.values, np.float64).reshape(count, len(self.wanted.fields))
         revision = _all_or_none(self.revisions, self.wanted, "revision", place)
         return Source(
-            self.wanted.key, self.wanted.fields, np.array(self.event_ns, np.int64),
-            np.array(self.available_ns, np.int64), values, self._ids(place),
+            self.wanted.key,
+            self.wanted.fields,
+            np.array(self.event_ns, np.int64),
+            np.array(self.available_ns, np.int64),
+            values,
+            self._ids(place),
             None if revision is None else np.array(revision, np.int64),
         )
 
@@ -49,8 +53,10 @@ class _Rows:
             return None
         if len({type(one) for one in ids}) > 1:
             raise UserError(
-                "the ids of a stream are integers and texts mixed", place=f"{place}, stream {self.wanted.id!r}",
-                value=ids[:3], cure="make all of them texts, or all integers",
+                "the ids of a stream are integers and texts mixed",
+                place=f"{place}, stream {self.wanted.id!r}",
+                value=ids[:3],
+                cure="make all of them texts, or all integers",
             )
         return identities(pa.array(ids), place, "id")
 
@@ -66,7 +72,10 @@ def read_events(items: Iterable[Any], wanted: Sequence[Wanted], place: str) -> t
         reader.take(item)
     sources = tuple(rows.source(place) for rows in reader.rows)
     feed = Feed(
-        sources, np.array(reader.source, np.int32), np.array(reader.row, np.int64), np.array(reader.at, np.int64)
+        sources,
+        np.array(reader.source, np.int32),
+        np.array(reader.row, np.int64),
+        np.array(reader.at, np.int64),
     )
     notes = [
         f"{place}: {count:,} events of {stream!r} are left out; no strategy reads it" + _hint(stream, wanted)
@@ -103,7 +112,9 @@ class _Reader:
             self.event(item)
         else:
             raise UserError(
-                "neither an Event nor a ClockTick", place=self.here(), value=item,
+                "neither an Event nor a ClockTick",
+                place=self.here(),
+                value=item,
                 cure='yield Event("BTC", ts, {"close": 1.0}) and ClockTick(at)',
             )
 
@@ -117,8 +128,10 @@ class _Reader:
         ts = instant_ns(event.ts, self.here("ts"))
         if interval is not None and ts % interval:
             raise UserError(
-                f"a bar does not start at a multiple of {Duration.from_ns(interval)}", place=self.here("ts"),
-                value=instant_text(ts), cure="ts is the start of the bar in UTC; check its interval",
+                f"a bar does not start at a multiple of {Duration.from_ns(interval)}",
+                place=self.here("ts"),
+                value=instant_text(ts),
+                cure="ts is the start of the bar in UTC; check its interval",
             )
         at = ts + (interval or 0) if event.at is None else instant_ns(event.at, self.here("at"))
         self.source.append(number)
@@ -147,8 +160,10 @@ class _Reader:
         if None in intervals:
             return intervals[None]
         raise UserError(
-            f"{event.stream!r} is read at several intervals and the event does not say its own", place=self.here(),
-            value=", ".join(str(self.rows[number].wanted.key) for number in numbers), cure='Event(…, interval="1m")',
+            f"{event.stream!r} is read at several intervals and the event does not say its own",
+            place=self.here(),
+            value=", ".join(str(self.rows[number].wanted.key) for number in numbers),
+            cure='Event(…, interval="1m")',
         )
 
     def values(self, event: Event, wanted: Wanted) -> list[float]:
@@ -156,8 +171,10 @@ class _Reader:
         if not isinstance(given, Mapping):
             if len(wanted.fields) != 1:
                 raise UserError(
-                    f"{wanted.key} has several fields and the event a bare value", place=self.here("values"),
-                    value=given, cure=f"name them: {{{wanted.fields[0]!r}: …}}; there are {', '.join(wanted.fields)}",
+                    f"{wanted.key} has several fields and the event a bare value",
+                    place=self.here("values"),
+                    value=given,
+                    cure=f"name them: {{{wanted.fields[0]!r}: …}}; there are {', '.join(wanted.fields)}",
                 )
             given = {wanted.fields[0]: given}
         return [self.number_of(given, name, wanted) for name in wanted.fields]
@@ -167,14 +184,18 @@ class _Reader:
             if not wanted.needs(name):
                 return float("nan")
             raise UserError(
-                f"an event of {wanted.key} lacks the field {name!r}", place=self.here("values"), value=dict(given),
+                f"an event of {wanted.key} lacks the field {name!r}",
+                place=self.here("values"),
+                value=dict(given),
                 cure="give every field the stream declares, or declare fewer: StreamInput(…, fields=(…))",
             )
         try:
             return float(given[name])
         except (TypeError, ValueError):
             raise UserError(
-                "a value is not a number", place=self.here(f"field {name!r}"), value=given[name],
+                "a value is not a number",
+                place=self.here(f"field {name!r}"),
+                value=given[name],
                 cure='give a number; float("nan") where there is none',
             ) from None
 
@@ -186,8 +207,10 @@ def _all_or_none(items: list[Any], wanted: Wanted, name: str, place: str) -> lis
     lacking = next((number for number, one in enumerate(items) if one is None), None)
     if lacking is not None:
         raise UserError(
-            f"some events of {wanted.key} have {name}=, some not", place=f"{place}, stream {wanted.id!r}",
-            value=f"event {lacking + 1} of the stream has none", cure=f"give {name}= to all of them, or to none",
+            f"some events of {wanted.key} have {name}=, some not",
+            place=f"{place}, stream {wanted.id!r}",
+            value=f"event {lacking + 1} of the stream has none",
+            cure=f"give {name}= to all of them, or to none",
         )
     return items
 

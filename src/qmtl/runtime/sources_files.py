@@ -46,8 +46,14 @@ _MAGIC = {
     b"\xff\xff\xff\xff": Format.STREAM,
     b"\x1f\x8b": Format.GZIP_CSV,
 }
-_DATUM = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|\d{4}-\d{2}-\d{2}.*")  # a number or date: no column's name
-_FOREIGN = {b"PK\x03\x04": "a zip or Excel file", b"\x89HDF": "an HDF5 file", b"\xd0\xcf\x11\xe0": "an old Excel file"}
+_DATUM = re.compile(
+    r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?|\d{4}-\d{2}-\d{2}.*"
+)  # a number or date: no column's name
+_FOREIGN = {
+    b"PK\x03\x04": "a zip or Excel file",
+    b"\x89HDF": "an HDF5 file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+}
 
 
 def is_frame(data: object) -> bool:
@@ -72,11 +78,15 @@ def frame_table(frame: Any, place: str) -> pa.Table:
             return pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UserError(
-            f"the frame does not become a table: {_first_line(error)}", place=place, value=type(frame).__name__,
+            f"the frame does not become a table: {_first_line(error)}",
+            place=place,
+            value=type(frame).__name__,
             cure="every column needs one type: convert the column (for example .astype(float))",
         ) from error
     raise UserError(
-        "not a frame of columns", place=place, value=type(frame).__name__,
+        "not a frame of columns",
+        place=place,
+        value=type(frame).__name__,
         cure="give a pandas or Polars DataFrame, or a pyarrow Table",
     )
 
@@ -95,17 +105,25 @@ def file_table(path: Path, place: str) -> pa.Table:
         return readers[kind](path, place)
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the file cannot be read as {kind.value}: {_first_line(error)}", place=place, value=path.name,
+            f"the file cannot be read as {kind.value}: {_first_line(error)}",
+            place=place,
+            value=path.name,
             cure="it is damaged or cut short: write or download it again",
         ) from error
 
 
 def _format(path: Path, place: str) -> Format:
     if not path.is_file():
-        near = get_close_matches(path.name, [one.name for one in path.parent.iterdir()]) if path.parent.is_dir() else []
+        near = (
+            get_close_matches(path.name, [one.name for one in path.parent.iterdir()])
+            if path.parent.is_dir()
+            else []
+        )
         hint = f"did you mean {near[0]!r}?" if near else f"relative paths start at {Path.cwd()}"
         raise UserError(
-            "is a directory, not a file" if path.is_dir() else "there is no such file", place=place, value=str(path),
+            "is a directory, not a file" if path.is_dir() else "there is no such file",
+            place=place,
+            value=str(path),
             cure=f'Catalog("{path}/*.csv") reads the files in it' if path.is_dir() else hint,
         )
     with path.open("rb") as file:
@@ -123,7 +141,9 @@ def _format(path: Path, place: str) -> Format:
         if named is not None:
             complaint = f"the file is not {named.value}: it looks like {content}"
         raise UserError(
-            complaint, place=place, value=path.name,
+            complaint,
+            place=place,
+            value=path.name,
             cure=f"rename it to end in {endings}" if endings else f"readable are {', '.join(ENDINGS)}",
         )
     return named
@@ -142,7 +162,9 @@ def _csv(path: Path, place: str) -> pa.Table:
             raise
         number, found, text = row
         raise UserError(
-            f"a row has {found} cells, the header {len(header)}", place=f"{place}, row {number}", value=text,
+            f"a row has {found} cells, the header {len(header)}",
+            place=f"{place}, row {number}",
+            value=text,
             cure="the file is damaged or cut short there: correct or remove the row",
         ) from error
 
@@ -156,7 +178,9 @@ def _header(path: Path, place: str) -> tuple[list[str], str]:
     names = next(csv.reader([line], delimiter=delimiter), [])
     if any(_DATUM.fullmatch(one.strip()) for one in names) or not names:
         raise UserError(
-            "the file has no header", place=place, value=line.strip()[:80],
+            "the file has no header",
+            place=place,
+            value=line.strip()[:80],
             cure="write the names of the columns into its first line, e.g. timestamp,open,high,low,close,volume",
         )
     return names, delimiter

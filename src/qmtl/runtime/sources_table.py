@@ -57,7 +57,9 @@ class Names:
         alike: list[str] = [one for one in self.known if one.strip().casefold() == name.strip().casefold()]
         if len(alike) > 1:
             raise UserError(
-                f"several columns are called {name!r}", place=self.place, value=", ".join(alike),
+                f"several columns are called {name!r}",
+                place=self.place,
+                value=", ".join(alike),
                 cure="rename all but one",
             )
         return alike[0] if alike else None
@@ -68,7 +70,9 @@ class Names:
             return None
         found = self.find(self.mapped[role])
         if found is None:
-            raise self.missing(f"columns={{{role!r}: {self.mapped[role]!r}}} names a column", self.mapped[role])
+            raise self.missing(
+                f"columns={{{role!r}: {self.mapped[role]!r}}} names a column", self.mapped[role]
+            )
         return found
 
     def missing(self, what: str, name: str) -> UserError:
@@ -76,7 +80,9 @@ class Names:
         near = get_close_matches(name, self.known, n=1)
         hint = near[0] if near else "its name there"
         return UserError(
-            f"{what} that is not there", place=self.place, value=name,
+            f"{what} that is not there",
+            place=self.place,
+            value=name,
             cure=f"the columns are {', '.join(self.known)}; map it with Catalog(…, columns={{{name!r}: {hint!r}}}), or "
             "declare only the fields there are: StreamInput(…, fields=(…))",
         )
@@ -89,7 +95,9 @@ class Names:
         found = [one for one in map(self.find, TIME_NAMES) if one is not None]
         if len(found) > 1:
             raise UserError(
-                "several columns may be the time", place=self.place, value=", ".join(found),
+                "several columns may be the time",
+                place=self.place,
+                value=", ".join(found),
                 cure=f'say which: Catalog(…, columns={{"time": {found[0]!r}}})',
             )
         first = [*found, *(one for one in (_INDEX, *self.known[:1]) if one in self.known)]
@@ -97,7 +105,9 @@ class Names:
             if one in found or is_time_like(self.table.column(one)):
                 return one
         raise UserError(
-            "no column holds the time", place=self.place, value=", ".join(self.known),
+            "no column holds the time",
+            place=self.place,
+            value=", ".join(self.known),
             cure=f'call it one of {", ".join(TIME_NAMES)}, or name it: Catalog(…, columns={{"time": "…"}})',
         )
 
@@ -111,7 +121,9 @@ def read_table(table: pa.Table, wanted: Wanted, reading: Reading, place: str) ->
     Raises :class:`UserError` naming the column, and the row and value where there is one.
     """
     if table.num_rows == 0:
-        raise UserError("there is no row of data", place=place, value=0, cure="check the path, or leave the stream out")
+        raise UserError(
+            "there is no row of data", place=place, value=0, cure="check the path, or leave the stream out"
+        )
     names = Names(table, place, reading.columns)
     time = names.time()
     start = instants(table.column(time), place, time, tz=reading.tz, unit=reading.time_unit)
@@ -172,15 +184,18 @@ def _check_grid(start: I64, interval: int, stamp: Stamp, place: str, column: str
         row = int(off[0])
         written = int(start[row]) + (interval if stamp is Stamp.CLOSE else 0)
         raise UserError(
-            f"a bar does not start at a multiple of {Duration.from_ns(interval)}", place=row_place(place, row, column),
-            value=instant_text(written), cure=_grid_cure(start, interval, common),
+            f"a bar does not start at a multiple of {Duration.from_ns(interval)}",
+            place=row_place(place, row, column),
+            value=instant_text(written),
+            cure=_grid_cure(start, interval, common),
         )
     if len(start) < _CLEARLY or common <= interval:
         return
     if np.count_nonzero(steps == common) >= 0.9 * len(steps):
         raise UserError(
             f"the bars are not {Duration.from_ns(interval)} bars: all their times are {_span(common)} apart",
-            place=f"{place}, column {column!r}", value=_span(common),
+            place=f"{place}, column {column!r}",
+            value=_span(common),
             cure=f'read it as interval="{_span(common)}"',
         )
 
@@ -198,7 +213,9 @@ def _grid_cure(start: I64, interval: int, common: int) -> str:
     if np.all(start % interval == shift):
         if interval - shift <= SECOND:
             return 'such times are the last instant of a bar: write the bar\'s open, or its end with stamp="close"'
-        return f"all times are {_span(shift)} after one: check tz=, or shift the times to the bar's start in UTC"
+        return (
+            f"all times are {_span(shift)} after one: check tz=, or shift the times to the bar's start in UTC"
+        )
     return "check the interval, the time column and its unit; ticks are read without interval"
 
 

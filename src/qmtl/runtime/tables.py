@@ -19,7 +19,9 @@ class TableKind(StrEnum):
     ARROW = "arrow"
 
 
-def table(columns: Mapping[str, Any], kind: str = "pandas", *, times: tuple[str, ...] = (), index: str | None = None) -> Any:
+def table(
+    columns: Mapping[str, Any], kind: str = "pandas", *, times: tuple[str, ...] = (), index: str | None = None
+) -> Any:
     """`columns` as a table; those named in `times` are ns since 1970 UTC and become timestamps.
 
     `index` (pandas only): the column that becomes the index. Raises :class:`UserError` for an unknown or missing library.
@@ -35,7 +37,9 @@ def table(columns: Mapping[str, Any], kind: str = "pandas", *, times: tuple[str,
     import pyarrow as pa
 
     arrays = {
-        name: pa.array(np.asarray(values), pa.timestamp("ns", tz="UTC")) if name in times else pa.array(values)
+        name: pa.array(np.asarray(values), pa.timestamp("ns", tz="UTC"))
+        if name in times
+        else pa.array(values)
         for name, values in columns.items()
     }
     arrow = pa.table(arrays)
@@ -57,7 +61,10 @@ def _library(name: str) -> Any:
         return import_module(name)
     except ImportError:
         raise UserError(
-            f"{name} is not installed", place="kind", value=name, cure=f"pip install {name}, or choose another kind"
+            f"{name} is not installed",
+            place="kind",
+            value=name,
+            cure=f"pip install {name}, or choose another kind",
         ) from None
 
 

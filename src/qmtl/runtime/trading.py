@@ -26,7 +26,8 @@ def traded_streams(result: Any) -> list[TradedStream]:
     """Bars and decisions of every stream with a target; raises :class:`UserError` where there is none."""
     if not result.graph.targets:
         raise UserError(
-            "the strategy has no target, so nothing is traded", place=result.graph.name,
+            "the strategy has no target, so nothing is traded",
+            place=result.graph.name,
             cure="call self.target(stream, weight) in define()",
         )
     return [_traded(result, name, node, weight) for name, (node, weight) in result.graph.targets.items()]
@@ -36,15 +37,26 @@ def _traded(result: Any, name: str, node: Node, weight: Column) -> TradedStream:
     for column in ("open", "close"):
         if column not in node.outputs:
             raise UserError(
-                f"a traded stream needs the column {column!r}", place=name, value=", ".join(node.outputs),
+                f"a traded stream needs the column {column!r}",
+                place=name,
+                value=", ".join(node.outputs),
                 cure="read it with fields=OHLCV",
             )
     group, lane = result.place(node)
     assert node.interval_ns is not None
-    cells, _ = first_version(cells_of(result._executed.engine, group, lane, result._executed.start), result.changes(node))
+    cells, _ = first_version(
+        cells_of(result._executed.engine, group, lane, result._executed.start), result.changes(node)
+    )
     bars = np.flatnonzero(cells.status == VALUE)
     opens, closes = (cells.value[bars, node.outputs.index(c)] for c in ("open", "close"))
-    return TradedStream(name, node.interval_ns, cells.bucket[bars], opens, closes, _decisions(result, node.interval_ns, weight))
+    return TradedStream(
+        name,
+        node.interval_ns,
+        cells.bucket[bars],
+        opens,
+        closes,
+        _decisions(result, node.interval_ns, weight),
+    )
 
 
 def _decisions(result: Any, interval: int, weight: Column) -> Decisions:
@@ -54,5 +66,7 @@ def _decisions(result: Any, interval: int, weight: Column) -> Decisions:
     number = 0 if group.kind == "cross" else weight.node.outputs.index(weight.column)
     when = result._executed.arrivals.available_ns[told.step[said]]
     assert weight.node.interval_ns is not None
-    bucket = told.bucket[said] + weight.node.interval_ns - interval  # so that it ends when the weight's bucket does
+    bucket = (
+        told.bucket[said] + weight.node.interval_ns - interval
+    )  # so that it ends when the weight's bucket does
     return Decisions(bucket, np.maximum.accumulate(when) if len(when) else when, told.value[said, number])

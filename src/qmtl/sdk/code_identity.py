@@ -23,7 +23,20 @@ from qmtl.core.graph.code import FUNCTIONS, canonical_tree, free_names
 
 IMPURE_NAMES = frozenset({"open", "input", "eval", "exec", "compile", "globals", "__import__", "print"})
 IMPURE_MODULES = frozenset(
-    {"time", "random", "socket", "os", "subprocess", "requests", "urllib", "http", "pathlib", "io", "secrets", "uuid"}
+    {
+        "time",
+        "random",
+        "socket",
+        "os",
+        "subprocess",
+        "requests",
+        "urllib",
+        "http",
+        "pathlib",
+        "io",
+        "secrets",
+        "uuid",
+    }
 )
 INSTALLED = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
@@ -51,10 +64,16 @@ def _identity(value: Any, path: list[Any], name: str) -> object:
         return _function(value, path)
     if isinstance(value, type):
         return _class(value, path)
-    if isinstance(value, list | dict | set | bytearray) or type(value).__module__ == "numpy" and hasattr(value, "flags"):
+    if (
+        isinstance(value, list | dict | set | bytearray)
+        or type(value).__module__ == "numpy"
+        and hasattr(value, "flags")
+    ):
         raise UserError(
-            f"{name!r} can change while the strategy runs, so it cannot be part of an id", place="code of the node",
-            value=type(value).__name__, cure="make it a tuple, or pass it as a parameter",
+            f"{name!r} can change while the strategy runs, so it cannot be part of an id",
+            place="code of the node",
+            value=type(value).__name__,
+            cure="make it a tuple, or pass it as a parameter",
         )
     return ("value", canonical_bytes(value, name))
 
@@ -62,7 +81,9 @@ def _identity(value: Any, path: list[Any], name: str) -> object:
 def _module(module: ModuleType, name: str) -> object:
     if module.__name__.split(".")[0] in IMPURE_MODULES:
         raise UserError(
-            "a node is a pure function of its inputs", place="code of the node", value=name,
+            "a node is a pure function of its inputs",
+            place="code of the node",
+            value=name,
             cure=f"leave {module.__name__} out: time comes as the view's bucket, numbers as parameters",
         )
     return ("module", module.__name__)
@@ -85,7 +106,9 @@ def _function(function: FunctionType, path: list[Any]) -> object:
     def free(name: str) -> object:
         if name in IMPURE_NAMES and known.get(name) is getattr(builtins, name, None):
             raise UserError(
-                "a node is a pure function of its inputs", place=f"code of {function.__name__}", value=name,
+                "a node is a pure function of its inputs",
+                place=f"code of {function.__name__}",
+                value=name,
                 cure=f"leave {name}() out: read data before the run, and give results as outputs",
             )
         if name not in known:
@@ -94,9 +117,13 @@ def _function(function: FunctionType, path: list[Any]) -> object:
 
     names = free_names(tree)
     defaults = [_identity(v, inner, "a default") for v in function.__defaults__ or ()]
-    given = (function.__kwdefaults__ or {}) if path else {}  # of the node's own function, the effective parameters are hashed
+    given = (
+        (function.__kwdefaults__ or {}) if path else {}
+    )  # of the node's own function, the effective parameters are hashed
     keyword = sorted((k, _identity(v, inner, k)) for k, v in given.items())
-    form = canonical_tree(tree, lambda name: ("free", names.index(name)) if name in names else ("unknown", name))
+    form = canonical_tree(
+        tree, lambda name: ("free", names.index(name)) if name in names else ("unknown", name)
+    )
     return ("function", form, [free(name) for name in names], defaults, keyword)
 
 
@@ -120,15 +147,23 @@ def _tree(function: FunctionType) -> ast.AST:
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
-        raise UserError("its source cannot be read", place=place, cure="write it with def in a file or notebook cell") from None
+        raise UserError(
+            "its source cannot be read", place=place, cure="write it with def in a file or notebook cell"
+        ) from None
     try:
         module = ast.parse(source)
     except SyntaxError:
-        module = ast.parse(f"({source.strip().rstrip(',')})") if source.strip().startswith("lambda") else ast.Module([], [])
+        module = (
+            ast.parse(f"({source.strip().rstrip(',')})")
+            if source.strip().startswith("lambda")
+            else ast.Module([], [])
+        )
     code = function.__code__
     wanted = ast.Lambda if function.__name__ == "<lambda>" else (ast.FunctionDef, ast.AsyncFunctionDef)
     found = [n for n in ast.walk(module) if isinstance(n, FUNCTIONS) and isinstance(n, wanted)]
-    found = [n for n in found if [a.arg for a in _arguments(n)] == list(code.co_varnames[: len(_arguments(n))])]
+    found = [
+        n for n in found if [a.arg for a in _arguments(n)] == list(code.co_varnames[: len(_arguments(n))])
+    ]
     if wanted is ast.Lambda and len(found) != 1:
         raise UserError("a lambda whose source cannot be told apart", place=place, cure="write it with def")
     if not found:

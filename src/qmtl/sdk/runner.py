@@ -51,15 +51,24 @@ class Runner:
         from qmtl.runtime.progress import shown
 
         chosen = _strategies(strategies)
-        times = {name: None if value is None else parse_instant(value, name) for name, value in
-                 (("start", start), ("end", end), ("origin", origin))}
+        times = {
+            name: None if value is None else parse_instant(value, name)
+            for name, value in (("start", start), ("end", end), ("origin", origin))
+        }
         if times["start"] is not None and times["end"] is not None and times["end"] <= times["start"]:
-            raise UserError("the range is empty", place="start, end", value=f"{start} … {end}", cure="end lies after start")
+            raise UserError(
+                "the range is empty",
+                place="start, end",
+                value=f"{start} … {end}",
+                cure="end lies after start",
+            )
         graphs = _concrete([build(strategy) for strategy in chosen], data)
         options = {"finished": finished, "origin": str(origin) if origin is not None else None}
         options["periods_per_year"] = periods_per_year
         with shown(progress) as report:
-            return _run(chosen, graphs, data, times, finished, costs or NoCosts(), report, record_inputs, options)
+            return _run(
+                chosen, graphs, data, times, finished, costs or NoCosts(), report, record_inputs, options
+            )
 
     @staticmethod
     def check(strategy: Strategy, data: Any, *, cuts: int = 10, seed: int = 0, **options: Any) -> Any:
@@ -79,7 +88,9 @@ class Runner:
 def _strategies(given: Strategy | Iterable[Strategy]) -> list[Strategy]:
     chosen = [given] if isinstance(given, Strategy | type) else list(given)
     if not chosen:
-        raise UserError("no strategy to run", place="strategies", cure="give one, a list, or grid(Trend, fast=[8, 12])")
+        raise UserError(
+            "no strategy to run", place="strategies", cure="give one, a list, or grid(Trend, fast=[8, 12])"
+        )
     return chosen  # type: ignore[return-value]
 
 
@@ -90,7 +101,9 @@ def _concrete(graphs: list[ir.Graph], data: Any) -> list[ir.Graph]:
 
     def members(query: ir.Node) -> list[tuple[str, frozenset[str]]]:
         return [
-            (one.id, one.tags) for one in list_streams(data) if not one.known or one.interval_ns == query.interval_ns
+            (one.id, one.tags)
+            for one in list_streams(data)
+            if not one.known or one.interval_ns == query.interval_ns
         ]
 
     return expand(graphs, members)
@@ -101,21 +114,40 @@ def _load(graphs: list[ir.Graph], data: Any, finished: bool) -> Any:
     from qmtl.runtime.sources import load
 
     nodes = unique_nodes(graphs)
-    return load(data, wanted_sources(nodes.values(), graphs), finished=finished, with_clock=needs_clock(nodes.values()))
+    return load(
+        data,
+        wanted_sources(nodes.values(), graphs),
+        finished=finished,
+        with_clock=needs_clock(nodes.values()),
+    )
 
 
-def _executed(graphs: list[ir.Graph], arrivals: Any, times: dict[str, int | None], report: Any, record: Iterable[str]) -> Any:
+def _executed(
+    graphs: list[ir.Graph], arrivals: Any, times: dict[str, int | None], report: Any, record: Iterable[str]
+) -> Any:
     from qmtl.runtime.backtest import execute, unique_nodes
 
     return execute(
-        unique_nodes(graphs), arrivals, start=times["start"], end=times["end"], origin=times["origin"], progress=report,
+        unique_nodes(graphs),
+        arrivals,
+        start=times["start"],
+        end=times["end"],
+        origin=times["origin"],
+        progress=report,
         record=list(record),
     )
 
 
 def _run(
-    chosen: list[Strategy], graphs: list[ir.Graph], data: Any, times: dict[str, int | None], finished: bool, costs: Costs,
-    report: Any, record: Iterable[Any], options: dict[str, Any],
+    chosen: list[Strategy],
+    graphs: list[ir.Graph],
+    data: Any,
+    times: dict[str, int | None],
+    finished: bool,
+    costs: Costs,
+    report: Any,
+    record: Iterable[Any],
+    options: dict[str, Any],
 ) -> Run:
     from qmtl.runtime.result import Result
     from qmtl.runtime.run import Run

@@ -52,7 +52,9 @@ class Batch:
     revision: list[Any]
 
 
-def engine_of(case: Mapping[str, Any], functions: Mapping[str, Any], *, compiled: bool) -> tuple[Engine, dict[str, Node]]:
+def engine_of(
+    case: Mapping[str, Any], functions: Mapping[str, Any], *, compiled: bool
+) -> tuple[Engine, dict[str, Node]]:
     """The engine of a case before its first arrival, and its nodes by name."""
     nodes = {one["name"]: _source(one) for one in case["sources"]}
     for one in case["nodes"]:
@@ -80,35 +82,59 @@ def _ns(value: int | None) -> int | None:
 
 def _source(one: Mapping[str, Any]) -> Node:
     settings = EventTime(
-        one.get("lateness", 0) * NS, OnLate(one.get("on_late", "recompute")), _ns(one.get("allowed_lateness")),
-        _ns(one.get("idle_timeout")), None, TickIdentity(one.get("identity", "event_ts")),
+        one.get("lateness", 0) * NS,
+        OnLate(one.get("on_late", "recompute")),
+        _ns(one.get("allowed_lateness")),
+        _ns(one.get("idle_timeout")),
+        None,
+        TickIdentity(one.get("identity", "event_ts")),
     )
     kind = NodeKind.TICKS if one["interval"] is None else NodeKind.BARS
     return Node(
-        kind, kind.value, _ns(one["interval"]), ("value",), stream=one["name"], event_time=settings, node_id=one["name"]
+        kind,
+        kind.value,
+        _ns(one["interval"]),
+        ("value",),
+        stream=one["name"],
+        event_time=settings,
+        node_id=one["name"],
     )
 
 
-def _node(one: Mapping[str, Any], nodes: Mapping[str, Node], functions: Mapping[str, Any], compiled: bool) -> Node:
+def _node(
+    one: Mapping[str, Any], nodes: Mapping[str, Node], functions: Mapping[str, Any], compiled: bool
+) -> Node:
     interval = one["interval"] * NS
     edges = tuple(_edge(each, nodes) for each in one["inputs"])
     closing = Closing(
-        OnMissing(one.get("on_missing", "skip")), AllIdle(one.get("all_idle", "flush")),
+        OnMissing(one.get("on_missing", "skip")),
+        AllIdle(one.get("all_idle", "flush")),
         CoarseFrontier(one.get("coarse_frontier", "structural")),
     )
     name, function = one["name"], one["function"]
     if compiled and function in OPERATORS and _plain(one, edges, interval):
         return _operator(one, edges, closing, interval)
     return Node(
-        NodeKind.FUNCTION, name, interval, ("value",), edges, closing=closing, node_id=name, function=functions[function]
+        NodeKind.FUNCTION,
+        name,
+        interval,
+        ("value",),
+        edges,
+        closing=closing,
+        node_id=name,
+        function=functions[function],
     )
 
 
 def _plain(one: Mapping[str, Any], edges: Sequence[Edge], interval: int) -> bool:
     edge = edges[0]
     return (
-        len(edges) == 1 and edge.node.interval_ns == interval and edge.window.rows is not None and edge.required
-        and not edge.complete and one.get("on_missing", "skip") == "skip"
+        len(edges) == 1
+        and edge.node.interval_ns == interval
+        and edge.window.rows is not None
+        and edge.required
+        and not edge.complete
+        and one.get("on_missing", "skip") == "skip"
     )
 
 
@@ -117,8 +143,15 @@ def _operator(one: Mapping[str, Any], edges: tuple[Edge, ...], closing: Closing,
     _, params, kernel = bind(OPERATORS[one["function"]], {"n": rows})
     edge = replace(edges[0], name="x", single=True)
     return Node(
-        NodeKind.OPERATOR, OPERATORS[one["function"]], interval, ("value",), (edge,), tuple(sorted(params.items())),
-        closing=closing, node_id=one["name"], kernel=kernel,
+        NodeKind.OPERATOR,
+        OPERATORS[one["function"]],
+        interval,
+        ("value",),
+        (edge,),
+        tuple(sorted(params.items())),
+        closing=closing,
+        node_id=one["name"],
+        kernel=kernel,
     )
 
 
@@ -126,7 +159,13 @@ def _edge(one: Mapping[str, Any], nodes: Mapping[str, Node]) -> Edge:
     window = one["window"]
     made = Window(window["rows"], None) if "rows" in window else Window(None, window["time"] * NS)
     return Edge(
-        one["name"], nodes[one["of"]], ("value",), made, one.get("required", True), one.get("complete", False), single=False
+        one["name"],
+        nodes[one["of"]],
+        ("value",),
+        made,
+        one.get("required", True),
+        one.get("complete", False),
+        single=False,
     )
 
 
@@ -150,7 +189,11 @@ def batch_of(case: Mapping[str, Any]) -> Batch:
             revisions[at].append(one.get("revision"))
     columns = np.array(rows, np.int64).reshape(-1, 5)
     return Batch(
-        columns[:, 0].astype(np.uint8), columns[:, 1], columns[:, 2], columns[:, 3], columns[:, 4],
+        columns[:, 0].astype(np.uint8),
+        columns[:, 1],
+        columns[:, 2],
+        columns[:, 3],
+        columns[:, 4],
         [np.array(t, np.float64).reshape(-1, 1) for t in tables],
         [None if not i or i[0] is None else np.array(i, object) for i in ids],
         [None if not r or r[0] is None else np.array(r, np.int64) for r in revisions],
@@ -162,7 +205,9 @@ def final_table(engine: Engine, name: str) -> dict[int, Any]:
     group, lane = engine.plan.home[name]
     cells = cells_of(engine, group, lane, NEVER)
     table: dict[int, Any] = {}
-    for bucket, status, value in zip(cells.bucket.tolist(), cells.status.tolist(), cells.value[:, 0].tolist(), strict=True):
+    for bucket, status, value in zip(
+        cells.bucket.tolist(), cells.status.tolist(), cells.value[:, 0].tolist(), strict=True
+    ):
         if status == 1:
             table[bucket // NS] = value
         elif status in (2, 4) and group.kind is not NodeKind.BARS:

@@ -47,9 +47,14 @@ class Scenario(Strategy):
         self.output(
             "total",
             Node(
-                total, inputs=inputs, params={"upstreams": tuple(inputs)}, outputs=("total",),
-                interval=Duration.from_ns(case["interval"] * NS), on_missing=case["on_missing"],
-                all_idle=case["all_idle"], coarse_frontier=case["coarse_frontier"],
+                total,
+                inputs=inputs,
+                params={"upstreams": tuple(inputs)},
+                outputs=("total",),
+                interval=Duration.from_ns(case["interval"] * NS),
+                on_missing=case["on_missing"],
+                all_idle=case["all_idle"],
+                coarse_frontier=case["coarse_frontier"],
             ),
         )
 
@@ -58,9 +63,14 @@ def _window(case: Mapping[str, Any], upstream: Mapping[str, Any]) -> Any:
     interval = upstream.get("interval")
     ticks = {} if interval else {"identity": "event_ts"}
     stream = StreamInput(
-        upstream["name"], interval=interval and Duration.from_ns(interval * NS), fields=("value",),
-        lateness=_seconds(case["lateness"]), on_late=case["on_late"],
-        allowed_lateness=_seconds(case["correction_horizon"]), idle_timeout=_seconds(case["idle_timeout"]), **ticks,
+        upstream["name"],
+        interval=interval and Duration.from_ns(interval * NS),
+        fields=("value",),
+        lateness=_seconds(case["lateness"]),
+        on_late=case["on_late"],
+        allowed_lateness=_seconds(case["correction_horizon"]),
+        idle_timeout=_seconds(case["idle_timeout"]),
+        **ticks,
     )
     rows = case["window"] == "rows" and interval
     size = case["period"] if rows else Duration.from_ns(case["period"] * case["interval"] * NS)
@@ -85,7 +95,9 @@ def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
     watermark = int(clocks.wm[clock])
     emitted = _emissions(case, done, node.node_id)
     return {
-        "id": case["id"], "emissions": emitted, "final_watermark": None if watermark == NEVER else watermark // NS,
+        "id": case["id"],
+        "emissions": emitted,
+        "final_watermark": None if watermark == NEVER else watermark // NS,
     }
 
 
@@ -121,7 +133,11 @@ def _emissions(case: Mapping[str, Any], done: Executed, node_id: str) -> list[di
             continue
         seen.add(bucket)
         inputs = {
-            e.name: [[int(t) // NS, _plain(v)] for t, v in zip(s.times, s.values[:, 0].tolist(), strict=True) if v == v]
+            e.name: [
+                [int(t) // NS, _plain(v)]
+                for t, v in zip(s.times, s.values[:, 0].tolist(), strict=True)
+                if v == v
+            ]
             for e, s in zip(group.edges, shown, strict=True)
         }
         emitted = _emission(case, bucket, step, inputs, missing, change, done, group.timeline)
@@ -135,8 +151,14 @@ def _emissions(case: Mapping[str, Any], done: Executed, node_id: str) -> list[di
 
 
 def _emission(
-    case: Mapping[str, Any], bucket: int, step: int, inputs: dict[str, Any], missing: list[str], change: Change | None,
-    done: Executed, timeline: Any,
+    case: Mapping[str, Any],
+    bucket: int,
+    step: int,
+    inputs: dict[str, Any],
+    missing: list[str],
+    change: Change | None,
+    done: Executed,
+    timeline: Any,
 ) -> dict[str, Any]:
     base = {"step": step, "bucket": bucket // NS}
     if missing and (change is None or change.version == 0):
@@ -146,16 +168,23 @@ def _emission(
     if change is None or change.version == 0:
         return base | {"kind": "initial", "inputs": inputs, "output": output, "version": 0}
     return base | {
-        "kind": "correction", "retract": None if change.retract is None else _plain(change.retract[0]),
-        "inputs": inputs, "output": None if change.kind != VALUE else output, "version": change.version,
+        "kind": "correction",
+        "retract": None if change.retract is None else _plain(change.retract[0]),
+        "inputs": inputs,
+        "output": None if change.kind != VALUE else output,
+        "version": change.version,
     }
 
 
 def _refusal(case: Mapping[str, Any], done: Executed, refusal: Refusal) -> dict[str, Any]:
     ts = refusal.ts // NS
     told = {
-        "step": refusal.step, "kind": "dropped", "reason": REASONS.get(refusal.fate, refusal.fate.value),
-        "upstream": done.nodes[refusal.source].stream, "event_ts": ts, "value": _plain(refusal.values[0]),
+        "step": refusal.step,
+        "kind": "dropped",
+        "reason": REASONS.get(refusal.fate, refusal.fate.value),
+        "upstream": done.nodes[refusal.source].stream,
+        "event_ts": ts,
+        "value": _plain(refusal.values[0]),
         "bucket": ts // case["interval"] * case["interval"],
     }
     if refusal.fate is Fate.SIDE_OUTPUT:
@@ -181,7 +210,9 @@ def main(arguments: list[str]) -> int:
         return 2
     json.dump({"cases": results}, sys.stdout, indent=1)
     print()
-    wrong = [case["id"] for case, result in zip(cases, results, strict=True) if not _as_expected(case, result)]
+    wrong = [
+        case["id"] for case, result in zip(cases, results, strict=True) if not _as_expected(case, result)
+    ]
     if wrong:
         print(f"differs from expected: {', '.join(wrong)}", file=sys.stderr)
     return 1 if wrong else 0

@@ -24,7 +24,9 @@ def account(equity: Sequence[float], days: Sequence[float] | None = None, fills:
     at = np.array(days if days is not None else range(len(equity)), np.float64)
     values, rows = np.array(equity, np.float64), len(equity)
     ts = JAN + (at * DAY_NS).astype(np.int64)
-    return Portfolio(("A",), Costs(), values[0], ts, values, values, np.zeros((rows, 1)), np.ones((rows, 1)), fills)
+    return Portfolio(
+        ("A",), Costs(), values[0], ts, values, values, np.zeros((rows, 1)), np.ones((rows, 1)), fills
+    )
 
 
 def trades(*rows: tuple[float, float, float, float]) -> Fills:
@@ -65,7 +67,9 @@ def test_drawdown_has_its_dates() -> None:
     days = JAN + np.arange(6) * DAY_NS
     found = drawdown(days, np.array([100.0, 120, 90, 100, 120, 119]))
     assert found.depth == -0.25
-    assert [(t - JAN) // DAY_NS for t in (found.peak_ns, found.trough_ns, found.recovered_ns) if t is not None] == [
+    assert [
+        (t - JAN) // DAY_NS for t in (found.peak_ns, found.trough_ns, found.recovered_ns) if t is not None
+    ] == [
         1,
         2,
         4,
@@ -135,7 +139,10 @@ def test_holding_a_stream_from_its_first_open_equals_buy_and_hold() -> None:
     price = 100 * np.cumprod(np.random.default_rng(1).normal(1.0, 0.01, 300))
     told = Decisions(ts[:1] - 3600 * 10**9, ts[:1], np.ones(1))
     found = trade(
-        [TradedStream("A", 3600 * 10**9, ts, price, price * 1.001, told)], Costs(), JAN, JAN + 300 * 3600 * 10**9
+        [TradedStream("A", 3600 * 10**9, ts, price, price * 1.001, told)],
+        Costs(),
+        JAN,
+        JAN + 300 * 3600 * 10**9,
     )
     np.testing.assert_allclose(found.portfolio.equity, found.hold.equity)
     assert found.metrics.sharpe == pytest.approx(found.hold_metrics.sharpe)

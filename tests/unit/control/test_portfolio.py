@@ -93,7 +93,9 @@ def test_slippage_moves_the_price_against_the_trade_and_the_fee_is_on_what_was_t
     buy, sell = 10 * 101.0, 10 * 99.0
     assert account.fills.price.tolist() == pytest.approx([101, 99])
     assert account.fills.fee.tolist() == pytest.approx([buy * 0.001, sell * 0.001])
-    assert account.fills.cash.tolist() == pytest.approx([1000 - buy * 1.001, 1000 - buy * 1.001 + sell * 0.999])
+    assert account.fills.cash.tolist() == pytest.approx(
+        [1000 - buy * 1.001, 1000 - buy * 1.001 + sell * 0.999]
+    )
     assert account.equity[-1] == pytest.approx(account.fills.cash[-1])
     assert account.equity[2] == pytest.approx(1000 - 10 - buy * 0.001)  # bought above the close: 1 a unit
 

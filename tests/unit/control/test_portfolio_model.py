@@ -46,7 +46,9 @@ class Slow:
                 self.learn(s, float(self.streams[s].close[i]))
             if ended:
                 self.marks.append((now, self.equity()))
-            opened = [(s, i) for s, t in enumerate(self.streams) for i in self.bars(t, start) if t.open_ts[i] == now]
+            opened = [
+                (s, i) for s, t in enumerate(self.streams) for i in self.bars(t, start) if t.open_ts[i] == now
+            ]
             for s, i in opened:
                 self.learn(s, float(self.streams[s].open[i]))
             equity = self.equity()
@@ -65,7 +67,9 @@ class Slow:
     def trade(self, s: int, now: int, equity: float) -> None:
         """The target of the latest bucket known by now, if no open has met it yet."""
         stream, current = self.streams[s], -1
-        for i, (bucket, decided) in enumerate(zip(stream.decisions.bucket, stream.decisions.decided_ns, strict=True)):
+        for i, (bucket, decided) in enumerate(
+            zip(stream.decisions.bucket, stream.decisions.decided_ns, strict=True)
+        ):
             known = max(decided, bucket + stream.interval_ns) <= now
             if known and (current < 0 or bucket >= stream.decisions.bucket[current]):
                 current = i
@@ -91,7 +95,9 @@ def streams(draw: st.DrawFn, name: str) -> TradedStream:
     interval = draw(st.sampled_from([1, 2, 4]))
     starts = sorted(draw(st.sets(st.integers(0, END // interval), max_size=16)))
     opens, closes = (draw(st.lists(prices, min_size=len(starts), max_size=len(starts))) for _ in range(2))
-    drawn = draw(st.lists(st.tuples(st.integers(0, END // interval), st.integers(0, END), weights), max_size=14))
+    drawn = draw(
+        st.lists(st.tuples(st.integers(0, END // interval), st.integers(0, END), weights), max_size=14)
+    )
     told = [(b * interval, max((b + 1) * interval, moment), weight) for b, moment, weight in drawn]
     told.sort(key=lambda t: t[1])
     bucket, decided, weight = (np.array([t[i] for t in told]) for i in range(3))
@@ -103,7 +109,9 @@ def streams(draw: st.DrawFn, name: str) -> TradedStream:
 
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None)
-@given(st.data(), st.integers(1, 3), st.sampled_from([Costs(), Costs(10, 0), Costs(5, 20)]), st.integers(0, 8))
+@given(
+    st.data(), st.integers(1, 3), st.sampled_from([Costs(), Costs(10, 0), Costs(5, 20)]), st.integers(0, 8)
+)
 def test_it_agrees_with_the_slow_account(data: st.DataObject, count: int, costs: Costs, start: int) -> None:
     market = [data.draw(streams(f"S{i}")) for i in range(count)]
     slow = Slow(market, costs)

@@ -19,13 +19,17 @@ def parameters(name: str) -> dict[str, object]:
     given: dict[str, object] = {}
     for param in operators()[name].params:
         if param.kind is int and param.name not in ("ddof", "bias"):
-            given[param.name] = {"fast": 3, "slow": 5, "base": 7, "span": 9, "displacement": 4}.get(param.name, 6)
+            given[param.name] = {"fast": 3, "slow": 5, "base": 7, "span": 9, "displacement": 4}.get(
+                param.name, 6
+            )
         elif param.default is REQUIRED:
             given[param.name] = TEXTS.get(param.name) or NUMBERS.get(param.name, 1.5)
     return given
 
 
-def storage(kernel: Kernel, inputs: int, outputs: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def storage(
+    kernel: Kernel, inputs: int, outputs: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     chance = np.random.default_rng(seed)
     V = np.zeros((ROWS, (inputs + outputs + kernel.state_words) * LANES))
     walk = 100 + chance.normal(0, 1, (ROWS, inputs * LANES)).cumsum(axis=0)
@@ -71,7 +75,9 @@ def test_cuts_do_not_change_a_bit(name: str) -> None:
     assert np.isfinite(whole).any(), "nothing was computed: the test would prove nothing"
     by_row = computed(name, [(r, r + 1, 0, LANES) for r in range(ROWS)])
     edges = [0, 7, 8, 31, 64, ROWS]
-    blocks = computed(name, [(r0, r1, a, a + 1) for a in range(LANES) for r0, r1 in zip(edges, edges[1:], strict=False)])
+    blocks = computed(
+        name, [(r0, r1, a, a + 1) for a in range(LANES) for r0, r1 in zip(edges, edges[1:], strict=False)]
+    )
     assert same_bits(whole, by_row)
     assert same_bits(whole, blocks)
 

@@ -29,7 +29,11 @@ def evaluate(name: str, **params: object) -> np.ndarray:
         V[:, at] = DATA[one]
     M, N = np.ones((ROWS, 1), np.uint8), np.arange(1, ROWS + 1, dtype=np.int32).reshape(-1, 1)
     ins, out = np.arange(inputs), np.arange(outputs) + inputs
-    st, p, bucket = np.arange(kernel.state_words) + inputs + outputs, np.array(kernel.args), np.arange(ROWS) * 60
+    st, p, bucket = (
+        np.arange(kernel.state_words) + inputs + outputs,
+        np.array(kernel.args),
+        np.arange(ROWS) * 60,
+    )
     if kernel.kind is KernelKind.WINDOW:
         kernel.load()(V, M, N, bucket, 60, out, ins, p, 0, ROWS, 0, 1)
     else:

@@ -11,13 +11,17 @@ MARK = {ArrivalKind.EVENT: "", ArrivalKind.CLOCK: "clock ", ArrivalKind.FINISHED
 def source(name: str, interval: int | None, *starts: int, at: list[int] | None = None) -> Source:
     times = np.array(starts, np.int64)
     available = times + (interval or 0) if at is None else np.array(at, np.int64)
-    return Source(SourceKey(name, interval), ("x",), times, available, np.arange(len(times), dtype=float)[:, None])
+    return Source(
+        SourceKey(name, interval), ("x",), times, available, np.arange(len(times), dtype=float)[:, None]
+    )
 
 
 def told(arrivals: Arrivals) -> list[str]:
     """Each record as text: `A0@10` is row 0 of A, available at 10."""
     lines = []
-    for kind, number, row, at in zip(arrivals.kind, arrivals.source, arrivals.row, arrivals.available_ns, strict=True):
+    for kind, number, row, at in zip(
+        arrivals.kind, arrivals.source, arrivals.row, arrivals.available_ns, strict=True
+    ):
         name = "" if number == CLOCK else arrivals.sources[number].id
         lines.append(f"{MARK[kind]}{name}{row if row >= 0 else ''}@{at}")
     return lines
@@ -30,7 +34,11 @@ def test_events_come_by_time_available_then_interval_then_id_then_row() -> None:
 
 
 def test_a_bar_is_available_at_its_end_so_a_finer_bar_comes_before_the_coarser_one_that_holds_it() -> None:
-    assert told(merge([source("A", 10, 0, 10), source("A", 20, 0)], finished=False)) == ["A0@10", "A1@20", "A0@20"]
+    assert told(merge([source("A", 10, 0, 10), source("A", 20, 0)], finished=False)) == [
+        "A0@10",
+        "A1@20",
+        "A0@20",
+    ]
 
 
 def test_a_source_ends_directly_after_its_last_event() -> None:
@@ -88,8 +96,13 @@ def test_a_source_twice_is_refused() -> None:
 
 def changed(**columns: object) -> str:
     given: dict[str, object] = {
-        "key": SourceKey("A", 10), "fields": ("x",), "event_ns": np.array([0, 10]), "available_ns": np.array([10, 20]),
-        "values": np.array([[1.0], [np.nan]]), "event_id": None, "revision": None,
+        "key": SourceKey("A", 10),
+        "fields": ("x",),
+        "event_ns": np.array([0, 10]),
+        "available_ns": np.array([10, 20]),
+        "values": np.array([[1.0], [np.nan]]),
+        "event_id": None,
+        "revision": None,
     }
     return Source(**(given | columns)).digest()  # type: ignore[arg-type]
 

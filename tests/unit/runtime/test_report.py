@@ -68,7 +68,9 @@ def streams(bars: int, count: int, seed: int = 5) -> list[TradedStream]:
     for number in range(count):
         price = 100 * np.exp(np.cumsum(random.normal(0, 0.001, bars)))
         weight = np.where(random.random(bars) < 0.02, np.nan, np.sin(np.arange(bars) / (50 + number))) / count
-        found.append(TradedStream(f"S{number}", MIN, ts, price, price * 1.0001, Decisions(ts, ts + MIN, weight)))
+        found.append(
+            TradedStream(f"S{number}", MIN, ts, price, price * 1.0001, Decisions(ts, ts + MIN, weight))
+        )
     return found
 
 
@@ -156,7 +158,12 @@ def test_shared_and_corrected_nodes_are_marked() -> None:
 
 def test_layers_run_from_inputs_to_readers_with_way_points_between() -> None:
     layout = arrange({"a": (), "b": ("a",), "c": ("b", "a"), "d": ("c", "a", "elsewhere")})
-    assert [[n for n in layer if isinstance(n, str)] for layer in layout.layers] == [["a"], ["b"], ["c"], ["d"]]
+    assert [[n for n in layer if isinstance(n, str)] for layer in layout.layers] == [
+        ["a"],
+        ["b"],
+        ["c"],
+        ["d"],
+    ]
     assert len(layout.routes["a", "d"]) == 4 and len(layout.routes["a", "c"]) == 3
     assert ("elsewhere", "d") not in layout.routes and arrange({}).layers == []
 
@@ -204,7 +211,11 @@ def test_ticks_are_round_and_inside() -> None:
     for days in (0.001, 0.02, 0.3, 1, 9, 60, 400, 4000):
         ticks = time_ticks(START, START + int(days * 86_400e9))
         assert 1 <= len(ticks) <= 16 and all(START <= t <= START + days * 86_400e9 for t, _ in ticks)
-    assert [label for _, label in time_ticks(START, START + 3 * 86_400 * 10**9)][:3] == ["1 Jan", "12:00", "2 Jan"]
+    assert [label for _, label in time_ticks(START, START + 3 * 86_400 * 10**9)][:3] == [
+        "1 Jan",
+        "12:00",
+        "2 Jan",
+    ]
 
 
 def test_text() -> None:

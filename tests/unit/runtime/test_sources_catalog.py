@@ -25,7 +25,9 @@ def table(value: float = 1.0, every: int = 1, rows: int = 2) -> pa.Table:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for value, name in enumerate(["ADA_BTC-1m", "ADA_BTC-5m", "BTC-USD-5m", "XRP_ETH-trades"]):
-        pyarrow.feather.write_feather(table(float(value), 5 if "5m" in name else 1), str(tmp_path / f"{name}.feather"))
+        pyarrow.feather.write_feather(
+            table(float(value), 5 if "5m" in name else 1), str(tmp_path / f"{name}.feather")
+        )
     return tmp_path
 
 
@@ -48,7 +50,9 @@ def test_a_template_gives_ids_and_intervals(folder: Path) -> None:
 
 def test_a_glob_gives_the_names_of_its_files(folder: Path) -> None:
     assert listed(Catalog(f"{folder}/*_*.feather")) == [
-        ("ADA_BTC-1m", None, False), ("ADA_BTC-5m", None, False), ("XRP_ETH-trades", None, False),
+        ("ADA_BTC-1m", None, False),
+        ("ADA_BTC-5m", None, False),
+        ("XRP_ETH-trades", None, False),
     ]
     assert [one.id for one in list_streams(Catalog(f"{folder.parent}/**/[B]*.feather"))] == ["BTC-USD-5m"]
 
@@ -64,7 +68,9 @@ def test_ids_are_made_of_groups_mappings_functions_or_a_table(folder: Path, tmp_
     table = tmp_path / "names.csv"
     for rule in ("ada", {"ADA_BTC": "ada"}, lambda name: name[:3].lower(), table, str(table)):
         assert listed(Catalog(pattern, id=rule)) == [("ada", None, False)]
-    assert listed(Catalog(f"{folder}/{{base}}_{{quote}}-1m.feather", id="{base}/{quote}")) == [("ADA/BTC", None, False)]
+    assert listed(Catalog(f"{folder}/{{base}}_{{quote}}-1m.feather", id="{base}/{quote}")) == [
+        ("ADA/BTC", None, False)
+    ]
 
 
 def test_tags_are_a_tuple_a_mapping_a_function_or_a_table(folder: Path, tmp_path: Path) -> None:
@@ -211,4 +217,6 @@ def test_options_of_the_run_hold_where_a_catalog_does_not_say_otherwise() -> Non
 
 def test_iterables_are_not_consumed_by_listing() -> None:
     events = (Event("A", 0, 1.0) for _ in range(1))
-    assert list_streams({"A": events}) == () and load({"A": events}, [wanted("A")], finished=False).events == 1
+    assert (
+        list_streams({"A": events}) == () and load({"A": events}, [wanted("A")], finished=False).events == 1
+    )

@@ -41,7 +41,9 @@ def test_clock_ticks_stand_among_the_events() -> None:
 
 def test_times_may_be_datetimes_or_texts() -> None:
     moment = datetime(2022, 1, 3, tzinfo=UTC)
-    arrivals = read([Event("A", moment, 1.0), Event("A", "2022-01-03", 1.0), Event("A", "2022-01-03T01:00+01:00", 1.0)])
+    arrivals = read(
+        [Event("A", moment, 1.0), Event("A", "2022-01-03", 1.0), Event("A", "2022-01-03T01:00+01:00", 1.0)]
+    )
     assert len(set(arrivals.event_ns.tolist())) == 1
     with pytest.raises(UserError, match="data, item 1, ts has no time zone"):
         read([Event("A", datetime(2022, 1, 3), 1.0)])
@@ -54,7 +56,11 @@ def test_values_are_put_in_the_order_of_the_fields() -> None:
 
 @pytest.mark.parametrize(
     ("values", "complaint"),
-    [({"y": 1.0}, "lacks the field 'x'"), ({"x": "much"}, "not a number.*'much'"), ({"x": None}, "not a number")],
+    [
+        ({"y": 1.0}, "lacks the field 'x'"),
+        ({"x": "much"}, "not a number.*'much'"),
+        ({"x": None}, "not a number"),
+    ],
 )
 def test_bad_values_name_the_item(values: Any, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
@@ -84,7 +90,9 @@ def test_what_is_no_event_is_refused() -> None:
 
 def test_events_name_their_interval_where_a_stream_is_read_at_several() -> None:
     hour = Wanted("A", 60 * MINUTE, ("x",))
-    arrivals = read([Event("A", 0, 1.0, interval="1h"), Event("A", 0, 2.0, interval=timedelta(minutes=1))], BARS, hour)
+    arrivals = read(
+        [Event("A", 0, 1.0, interval="1h"), Event("A", 0, 2.0, interval=timedelta(minutes=1))], BARS, hour
+    )
     assert [arrivals.sources[s] for s in arrivals.source] == [hour.key, BARS.key]
     with pytest.raises(UserError, match="several intervals and the event does not say"):
         read([Event("A", 0, 1.0)], BARS, hour)
@@ -110,14 +118,17 @@ def test_a_stream_that_never_speaks_is_there_and_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "expected"), [([2, 1], [2, 1]), (["2", "1"], [2, 1]), (["b", "1"], ["b", "1"]), ([None, None], None)]
+    ("ids", "expected"),
+    [([2, 1], [2, 1]), (["2", "1"], [2, 1]), (["b", "1"], ["b", "1"]), ([None, None], None)],
 )
 def test_ids_of_ticks(ids: list[Any], expected: Any) -> None:
     found = read([Event("T", number, 1.0, id=one) for number, one in enumerate(ids)], TICKS).event_id[0]
     assert (None if found is None else found.tolist()) == expected
 
 
-@pytest.mark.parametrize(("ids", "complaint"), [([1, None], "some not"), ([1, "b"], "integers and texts mixed")])
+@pytest.mark.parametrize(
+    ("ids", "complaint"), [([1, None], "some not"), ([1, "b"], "integers and texts mixed")]
+)
 def test_ids_of_some_ticks_only_or_of_two_kinds_are_refused(ids: list[Any], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         read([Event("T", number, 1.0, id=one) for number, one in enumerate(ids)], TICKS)

@@ -55,10 +55,15 @@ def test_nine_pairs_have_the_bars_they_have() -> None:
     listed = list_streams(catalog)
     assert len(listed) == 9 and {one.interval_ns for one in listed} == {5 * MINUTE}
     arrivals = load(catalog, [Wanted(one.id, one.interval_ns, OHLCV) for one in listed])
-    missing = {key.id: 5760 - len(values) for key, values in zip(arrivals.sources, arrivals.values, strict=True)}
+    missing = {
+        key.id: 5760 - len(values) for key, values in zip(arrivals.sources, arrivals.values, strict=True)
+    }
     some = {name: count for name, count in missing.items() if count}
     assert some == {"ADA": 40, "TRX": 6, "DASH": 2, "XMR": 2, "ETC": 1}
-    assert arrivals.events == sum(5760 - count for count in missing.values()) and len(arrivals) == arrivals.events + 9
+    assert (
+        arrivals.events == sum(5760 - count for count in missing.values())
+        and len(arrivals) == arrivals.events + 9
+    )
     assert np.all(np.diff(arrivals.available_ns) >= 0)
 
 
@@ -73,12 +78,16 @@ def test_trades_have_unique_integer_ids_and_share_milliseconds() -> None:
     ids = arrivals.event_id[0]
     assert arrivals.events == 12_477 and ids is not None and ids.dtype == np.int64
     assert len(np.unique(ids)) == 12_477 > len(np.unique(arrivals.event_ns))
-    assert not np.any(arrivals.event_ns % 1_000_000) and np.array_equal(arrivals.event_ns, arrivals.available_ns)
+    assert not np.any(arrivals.event_ns % 1_000_000) and np.array_equal(
+        arrivals.event_ns, arrivals.available_ns
+    )
 
 
 def test_trades_add_up_to_the_independent_minute_bars() -> None:
     data = {("XRP", None): DATA / "XRP_ETH-trades.feather", ("XRP", "1m"): DATA / "XRP_ETH-1m.feather"}
-    arrivals = load(data, [Wanted("XRP", None, ("price", "amount")), Wanted("XRP", MINUTE, OHLCV)], finished=False)
+    arrivals = load(
+        data, [Wanted("XRP", None, ("price", "amount")), Wanted("XRP", MINUTE, OHLCV)], finished=False
+    )
     ticks, bars = arrivals.values
     starts = arrivals.event_ns[arrivals.source == 1]
     bucket = arrivals.event_ns[arrivals.source == 0] // MINUTE * MINUTE

@@ -23,7 +23,9 @@ def minutes(*numbers: float) -> list[int]:
 
 def read(given: dict[str, Any], interval: int | None = MINUTE, **options: Any) -> Arrivals:
     fields = options.pop("fields", ("x",))
-    wanted = Wanted("A", interval, fields, options.pop("identity", TickIdentity.EVENT_ID), options.pop("used", None))
+    wanted = Wanted(
+        "A", interval, fields, options.pop("identity", TickIdentity.EVENT_ID), options.pop("used", None)
+    )
     return load({"A": Catalog(pa.table(given), id="A", **options)}, [wanted], finished=False)
 
 
@@ -53,7 +55,9 @@ def test_a_field_that_no_node_reads_may_be_missing() -> None:
 
 
 def test_columns_map_fields_to_other_names() -> None:
-    assert read({"ts": minutes(0), "Last Price": [3.0]}, columns={"x": "last price"}).values[0].tolist() == [[3.0]]
+    assert read({"ts": minutes(0), "Last Price": [3.0]}, columns={"x": "last price"}).values[0].tolist() == [
+        [3.0]
+    ]
     with pytest.raises(UserError, match="names a column that is not there"):
         read({"ts": minutes(0), "x": [3.0]}, columns={"x": "price"})
 
@@ -69,7 +73,9 @@ def test_numbers_of_any_type_become_floats(cells: Any) -> None:
 
 def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("time,x\n2022-01-03T00:00:00Z,1\n2022-01-03T00:01:00Z,\n2022-01-03T00:02:00Z,1.2.3\n2022-01-03T00:03:00Z,?\n")
+    path.write_text(
+        "time,x\n2022-01-03T00:00:00Z,1\n2022-01-03T00:01:00Z,\n2022-01-03T00:02:00Z,1.2.3\n2022-01-03T00:03:00Z,?\n"
+    )
     with pytest.raises(UserError, match=r"a.csv, row 3, column 'x': a cell is not a number \(got '1.2.3'\)"):
         load({"A": path}, [Wanted("A", MINUTE, ("x",))])
 
@@ -99,7 +105,9 @@ def test_negative_values_that_are_no_prices_are_not_noted() -> None:
 
 def test_rows_out_of_order_are_sorted_and_noted() -> None:
     arrivals = read({"ts": minutes(2, 0, 1), "x": [2.0, 0.0, 1.0]})
-    assert arrivals.values[0][:, 0].tolist() == [0.0, 1.0, 2.0] and arrivals.event_ns.tolist() == minutes(0, 1, 2)
+    assert arrivals.values[0][:, 0].tolist() == [0.0, 1.0, 2.0] and arrivals.event_ns.tolist() == minutes(
+        0, 1, 2
+    )
     assert "not in order of time" in arrivals.notes[0]
 
 
@@ -115,8 +123,12 @@ def test_ticks_may_share_a_time() -> None:
 
 
 def test_an_arrival_column_is_the_order_of_replay() -> None:
-    arrivals = read({"ts": minutes(0, 1, 2), "x": [0.0, 1.0, 2.0], "seen": minutes(1, 9, 3)}, columns={"at": "seen"})
-    assert arrivals.event_ns.tolist() == minutes(0, 2, 1) and arrivals.available_ns.tolist() == minutes(1, 3, 9)
+    arrivals = read(
+        {"ts": minutes(0, 1, 2), "x": [0.0, 1.0, 2.0], "seen": minutes(1, 9, 3)}, columns={"at": "seen"}
+    )
+    assert arrivals.event_ns.tolist() == minutes(0, 2, 1) and arrivals.available_ns.tolist() == minutes(
+        1, 3, 9
+    )
     assert arrivals.notes == ()
 
 
@@ -125,7 +137,9 @@ def test_a_column_called_at_is_no_arrival_column_unless_named() -> None:
 
 
 def test_bars_off_the_grid_are_named() -> None:
-    with pytest.raises(UserError, match="row 2, column 'ts': a bar does not start at a multiple of 1m") as caught:
+    with pytest.raises(
+        UserError, match="row 2, column 'ts': a bar does not start at a multiple of 1m"
+    ) as caught:
         read({"ts": minutes(0, 1.5, 2), "x": [0.0, 1.0, 2.0]})
     assert caught.value.value == "2022-01-03T00:01:30Z"
 
@@ -146,7 +160,9 @@ def test_the_likely_cure_of_bars_off_the_grid(numbers: tuple[float, ...], interv
 
 
 def test_bars_that_clearly_are_longer_are_refused_with_their_interval() -> None:
-    with pytest.raises(UserError, match="the bars are not 1m bars: all their times are 5m apart.*interval=\"5m\""):
+    with pytest.raises(
+        UserError, match='the bars are not 1m bars: all their times are 5m apart.*interval="5m"'
+    ):
         read({"ts": minutes(*range(0, 500, 5)), "x": [1.0] * 100})
 
 
@@ -166,7 +182,9 @@ def test_holes_do_not_make_bars_longer() -> None:
         (["9999999999999999999", "2"], ["9999999999999999999", "2"], "O"),
     ],
 )
-def test_ids_of_ticks_are_integers_where_all_write_one_canonically(cells: Any, expected: Any, kind: str) -> None:
+def test_ids_of_ticks_are_integers_where_all_write_one_canonically(
+    cells: Any, expected: Any, kind: str
+) -> None:
     found = read({"ts": minutes(0, 1), "x": [1.0, 2.0], "id": cells}, interval=None).event_id[0]
     assert found is not None and found.dtype.kind == kind and found.tolist() == expected
 

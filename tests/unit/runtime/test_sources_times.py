@@ -53,12 +53,19 @@ def test_whole_floats_are_integers_and_others_are_refused() -> None:
         read([START / 1e9, START / 1e9 + 0.5], interval=None)
 
 
-@pytest.mark.parametrize("text", ["2022-01-03T00:00:00Z", "2022-01-03 01:00:00.000+01:00", " 2022-01-02 19:00-0500"])
+@pytest.mark.parametrize(
+    "text", ["2022-01-03T00:00:00Z", "2022-01-03 01:00:00.000+01:00", " 2022-01-02 19:00-0500"]
+)
 def test_texts_with_a_zone(text: str) -> None:
     assert first([text]) == START
 
 
-NAIVE = [["2022-01-03 00:00:00"], ["2022-01-03"], pa.array([START], pa.timestamp("ns")), pa.array([18995], pa.date32())]
+NAIVE = [
+    ["2022-01-03 00:00:00"],
+    ["2022-01-03"],
+    pa.array([START], pa.timestamp("ns")),
+    pa.array([18995], pa.date32()),
+]
 
 
 @pytest.mark.parametrize("times", NAIVE, ids=["text", "day", "timestamp", "date"])

@@ -173,7 +173,9 @@ def _cagr(portfolio: Portfolio) -> float:
     if portfolio.equity[-1] <= 0:
         return -1.0
     with np.errstate(over="ignore"):
-        grown = np.float64(portfolio.equity[-1] / portfolio.equity[0]) ** (CALENDAR_DAYS * DAY_NS / elapsed) - 1
+        grown = (
+            np.float64(portfolio.equity[-1] / portfolio.equity[0]) ** (CALENDAR_DAYS * DAY_NS / elapsed) - 1
+        )
     return float(grown) if np.isfinite(grown) else NAN
 
 

@@ -90,7 +90,11 @@ class TradedStream:
 
     def __post_init__(self) -> None:
         bars, decided = len(self.open_ts), len(self.decisions[0])
-        if len(self.open) != bars or len(self.close) != bars or any(len(c) != decided for c in self.decisions):
+        if (
+            len(self.open) != bars
+            or len(self.close) != bars
+            or any(len(c) != decided for c in self.decisions)
+        ):
             raise ValueError(f"stream {self.id!r}: columns differ in length")
         if self.interval_ns <= 0 or np.any(np.diff(self.open_ts) <= 0):
             raise ValueError(f"stream {self.id!r}: bar starts must ascend and the interval be positive")
@@ -249,7 +253,9 @@ def _fill(streams: Sequence[TradedStream], orders: _Orders, costs: Costs, capita
             fee = abs(quantity) * paid * rate
             cash -= quantity * paid + fee
             share = price[s] / equity if equity > 0 else nan
-            rows.append((moment, s, bucket[at], held[s] * share, target * share, quantity, paid, fee, target, cash))
+            rows.append(
+                (moment, s, bucket[at], held[s] * share, target * share, quantity, paid, fee, target, cash)
+            )
             held[s] = target
     return _columns(rows)
 
@@ -281,7 +287,9 @@ def _prices(streams: Sequence[TradedStream], at: Ints, side: str) -> Floats:
     return prices
 
 
-def _account(streams: Sequence[TradedStream], costs: Costs, start_ns: int, capital: float, fills: Fills) -> Portfolio:
+def _account(
+    streams: Sequence[TradedStream], costs: Costs, start_ns: int, capital: float, fills: Fills
+) -> Portfolio:
     """Mark an account that made `fills` at its start and at every bar end."""
     ends = [stream.open_ts + stream.interval_ns for stream in streams]
     ts = np.unique(np.concatenate([_ints([start_ns]), *ends]))

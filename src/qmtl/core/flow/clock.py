@@ -61,7 +61,9 @@ class Clocks:
                 group.clocks = np.array([_entry(draft, group, n) for n in range(group.lanes)], np.int64)
             else:
                 shared = [_derived(draft, group, n, firsts, self.ticks) for n in range(len(group.nodes))]
-                group.clocks = np.array(shared if len(shared) == group.lanes else shared * group.lanes, np.int64)
+                group.clocks = np.array(
+                    shared if len(shared) == group.lanes else shared * group.lanes, np.int64
+                )
         self._freeze(draft, end)
 
     def _freeze(self, draft: _Draft, end: int) -> None:
@@ -81,7 +83,9 @@ class Clocks:
         self.deps = np.array([d for row in dependents for d in row], np.int64).reshape(-1, 2)
         self.dep_starts = np.concatenate([[0], np.cumsum([len(r) for r in dependents])]).astype(np.int64)
         self.entry = self.lateness >= 0
-        self.limit = np.array([floor_to(end, i) if end < FOREVER else FOREVER for i in draft.interval], np.int64)
+        self.limit = np.array(
+            [floor_to(end, i) if end < FOREVER else FOREVER for i in draft.interval], np.int64
+        )
         self.seen = np.full(count, NEVER, np.int64)  # entry clocks: the largest bar end
         self.tick_seen = np.full(ticks, NEVER, np.int64)
         self.wm = np.full(count, NEVER, np.int64)
@@ -110,9 +114,24 @@ class Clocks:
 
     def _state(self) -> tuple[np.ndarray, ...]:
         return (
-            self.interval, self.lateness, self.first, self.flush, self.inputs, self.starts, self.deps,
-            self.dep_starts, self.limit, self.seen, self.tick_seen, self.wm, self.next, self.front, self.raw,
-            self.at_raw, self.idle, self.tick_idle,
+            self.interval,
+            self.lateness,
+            self.first,
+            self.flush,
+            self.inputs,
+            self.starts,
+            self.deps,
+            self.dep_starts,
+            self.limit,
+            self.seen,
+            self.tick_seen,
+            self.wm,
+            self.next,
+            self.front,
+            self.raw,
+            self.at_raw,
+            self.idle,
+            self.tick_idle,
         )
 
 
@@ -126,7 +145,10 @@ def _origin_of(group: Group, origins: dict[str, int]) -> None:
         group.origin = np.array([origins.get(n.node_id, NEVER) for n in group.nodes], np.int64)
         return
     near = [e for e in group.edges if e.relation is not Relation.COARSER] or group.edges
-    own = [max(int(e.up.origin[e.lanes[min(n, len(e.lanes) - 1)]]) for e in near) for n in range(len(group.nodes))]
+    own = [
+        max(int(e.up.origin[e.lanes[min(n, len(e.lanes) - 1)]]) for e in near)
+        for n in range(len(group.nodes))
+    ]
     given = [origins.get(node.node_id, NEVER) for node in group.nodes]
     origin = np.maximum(np.array(own, np.int64), np.array(given, np.int64))
     group.origin = origin if len(origin) == group.lanes else np.repeat(origin, group.lanes)
@@ -153,7 +175,9 @@ def _entry(draft: _Draft, group: Group, lane: int) -> int:
     return _new(draft, group.interval, settings.lateness_ns, NEVER, False, [])
 
 
-def _new(draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[tuple[int, int, int]]) -> int:
+def _new(
+    draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[tuple[int, int, int]]
+) -> int:
     draft.interval.append(interval)
     draft.lateness.append(lateness)
     draft.first.append(first)
@@ -174,7 +198,9 @@ def _derived(
             assert settings is not None
             inputs.add((kernels.TICK, ticks[edge.up.nodes[at].node_id], -settings.lateness_ns))
             continue
-        structural = edge.relation is Relation.COARSER and closing.coarse_frontier is CoarseFrontier.STRUCTURAL
+        structural = (
+            edge.relation is Relation.COARSER and closing.coarse_frontier is CoarseFrontier.STRUCTURAL
+        )
         inputs.add((kernels.CLOCK, int(edge.up.clocks[at]), edge.up.interval - 1 if structural else 0))
     first = int(firsts[group.index][min(lane, len(firsts[group.index]) - 1)])
     only = next(iter(inputs)) if len(inputs) == 1 else None

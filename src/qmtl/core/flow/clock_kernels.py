@@ -8,9 +8,26 @@ import numpy as np
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
 CLOCK, TICK = 0, 1
-_I, _LATE, _FIRST, _FLUSH, _IN, _INS, _DEP, _DEPS, _LIMIT, _SEEN, _TSEEN, _WM, _NEXT, _FRONT, _RAW, _ATRAW, _IDLE, _TIDLE = (
-    range(18)
-)
+(
+    _I,
+    _LATE,
+    _FIRST,
+    _FLUSH,
+    _IN,
+    _INS,
+    _DEP,
+    _DEPS,
+    _LIMIT,
+    _SEEN,
+    _TSEEN,
+    _WM,
+    _NEXT,
+    _FRONT,
+    _RAW,
+    _ATRAW,
+    _IDLE,
+    _TIDLE,
+) = range(18)
 
 
 @numba.njit(cache=True, error_model="numpy")

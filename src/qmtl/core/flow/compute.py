@@ -61,13 +61,35 @@ def _fold_coarse(group: Group, edge: EdgePlan, work: np.ndarray, r0: int, r1: in
     assert up is not None and own is not None
     at = np.empty(work.shape, np.int64)
     cells.fold_coarse(
-        work, edge.up.S, up.base, up.interval, up.rows, edge.lanes, edge.required, edge.computed, own.base,
-        own.interval, r0, r1, a, b, at,
+        work,
+        edge.up.S,
+        up.base,
+        up.interval,
+        up.rows,
+        edge.lanes,
+        edge.required,
+        edge.computed,
+        own.base,
+        own.interval,
+        r0,
+        r1,
+        a,
+        b,
+        at,
     )
     for number, column in enumerate(edge.columns):
         if edge.scratch >= 0:
             cells.gather_at(
-                own.V, edge.scratch + number * group.lanes, up.V, edge.up.out[column], edge.lanes, at, r0, r1, a, b
+                own.V,
+                edge.scratch + number * group.lanes,
+                up.V,
+                edge.up.out[column],
+                edge.lanes,
+                at,
+                r0,
+                r1,
+                a,
+                b,
             )
 
 
@@ -84,7 +106,20 @@ def _values(group: Group, functions: Compiled, ticks: TickEntries, r0: int, r1: 
         if kernel.may_null:
             cells.settle_nulls(group.S, group.M, r0, r1, a, b)
     elif kernel.kind is KernelKind.WINDOW:
-        run(V, group.M, group.N, timeline.bucket, timeline.interval, group.out, group.ins, group.args, r0, r1, a, b)
+        run(
+            V,
+            group.M,
+            group.N,
+            timeline.bucket,
+            timeline.interval,
+            group.out,
+            group.ins,
+            group.args,
+            r0,
+            r1,
+            a,
+            b,
+        )
     else:
         run(V, group.M, timeline.bucket, group.out, group.state, group.ins, group.args, r0, r1, a, b)
 
@@ -124,9 +159,27 @@ def _resample(group: Group, ticks: TickEntries, r0: int, r1: int, a: int, b: int
     assert up is not None
     cols = edge.up.out[list(edge.columns)]
     cells.resample(
-        timeline.V, group.S, group.out, group.args.astype(np.int64), group.N, timeline.base, timeline.interval,
-        up.V, edge.up.S, cols, edge.lanes, up.base, up.interval, edge.complete, edge.computed and edge.required,
-        r0, r1, a, b, up.rows, group.origin,
+        timeline.V,
+        group.S,
+        group.out,
+        group.args.astype(np.int64),
+        group.N,
+        timeline.base,
+        timeline.interval,
+        up.V,
+        edge.up.S,
+        cols,
+        edge.lanes,
+        up.base,
+        up.interval,
+        edge.complete,
+        edge.computed and edge.required,
+        r0,
+        r1,
+        a,
+        b,
+        up.rows,
+        group.origin,
     )
 
 
@@ -156,7 +209,14 @@ def _aggregate(x: np.ndarray, method: int) -> float:
 
 
 def correct(
-    group: Group, functions: Compiled, ticks: TickEntries, log: Log, lane: int, dirty: list[int], stop: int, step: int
+    group: Group,
+    functions: Compiled,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    dirty: list[int],
+    stop: int,
+    step: int,
 ) -> list[int]:
     """Recompute lane `lane` after its inputs changed at rows `dirty` (ascending); returns the rows that changed.
 
@@ -183,7 +243,8 @@ def correct(
         _status(group, low, high, lane, lane + 1)
     _values(group, functions, ticks, low, high, lane, lane + 1)
     return [
-        row for row in range(low, high)
+        row
+        for row in range(low, high)
         if compare(log, group, lane, row, step, int(old[row - low]), before[row - low])
     ]
 
@@ -194,7 +255,15 @@ def _outputs(group: Group, lane: int, low: int, high: int) -> np.ndarray:
 
 
 def _replay(
-    group: Group, functions: Compiled, ticks: TickEntries, log: Log, lane: int, low: int, last: int, stop: int, step: int
+    group: Group,
+    functions: Compiled,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    low: int,
+    last: int,
+    stop: int,
+    step: int,
 ) -> list[int]:
     timeline = group.timeline
     assert timeline is not None
@@ -210,7 +279,8 @@ def _replay(
         state = timeline.V[end - 1, group.state + lane].view(np.int64).copy()
         _values(group, functions, ticks, start, end, lane, lane + 1)
         changed += [
-            row for row in range(start, end)
+            row
+            for row in range(start, end)
             if compare(log, group, lane, row, step, int(old[row - low]), before[row - start])
         ]
         again = timeline.V[end - 1, group.state + lane].view(np.int64)
@@ -234,5 +304,3 @@ def correct_cross(
             if compare(log, group, lane, row, step, int(old[lane]), before[lane]):
                 changed.setdefault(lane, []).append(row)
     return changed
-
-

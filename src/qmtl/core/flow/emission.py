@@ -59,9 +59,7 @@ class Log:
     inputs: dict[tuple[int, int], list[tuple[int, int, Any, list[str]]]] = field(default_factory=dict)
 
 
-def compare(
-    log: Log, group: Group, lane: int, row: int, step: int, old: int, before: np.ndarray
-) -> bool:
+def compare(log: Log, group: Group, lane: int, row: int, step: int, old: int, before: np.ndarray) -> bool:
     """Emit what became of a recomputed cell; returns whether its readers must look again.
 
     `old` and `before` are its status and outputs before; equal bits are suppressed (E8).
@@ -82,8 +80,14 @@ def compare(
         group.version[row, lane] += 1
     log.changes.append(
         Change(
-            group.index, lane, int(timeline.bucket[row]), int(group.version[row, lane]), step, new,
-            tuple(before.tolist()) if old == VALUE else None, tuple(now.tolist()) if new == VALUE else None,
+            group.index,
+            lane,
+            int(timeline.bucket[row]),
+            int(group.version[row, lane]),
+            step,
+            new,
+            tuple(before.tolist()) if old == VALUE else None,
+            tuple(now.tolist()) if new == VALUE else None,
         )
     )
     return True

@@ -23,7 +23,12 @@ class Engine:
     """State of one plan. `advance` mutates it in place."""
 
     def __init__(
-        self, plan: Plan, sources: list[list[Node]], fields: list[tuple[str, ...]], origins: dict[str, int], end: int
+        self,
+        plan: Plan,
+        sources: list[list[Node]],
+        fields: list[tuple[str, ...]],
+        origins: dict[str, int],
+        end: int,
     ) -> None:
         """`sources[i]`: the stream nodes fed by data source `i`, whose tables have the columns `fields[i]`.
 
@@ -49,14 +54,26 @@ class Engine:
             for reader, edge in group.readers:
                 key = (reader.index, group.index, lane)
                 if int(edge.lanes[0]) == lane and key not in self.flow.ticks:
-                    entry = TickEntry(reader, group, lane, int(reader.clocks[0]), node.event_time, origin, take)
+                    entry = TickEntry(
+                        reader, group, lane, int(reader.clocks[0]), node.event_time, origin, take
+                    )
                     self.flow.ticks[key] = entry
                     ticks.append(entry)
-        timeouts = [n.event_time.idle_timeout_ns for n in nodes if n.event_time and n.event_time.idle_timeout_ns is not None]
+        timeouts = [
+            n.event_time.idle_timeout_ns
+            for n in nodes
+            if n.event_time and n.event_time.idle_timeout_ns is not None
+        ]
         origin = min((e.origin for e in [*bars, *ticks]), default=NEVER)
-        skews = [n.event_time.max_future_skew_ns for n in nodes if n.event_time and n.event_time.max_future_skew_ns is not None]
+        skews = [
+            n.event_time.max_future_skew_ns
+            for n in nodes
+            if n.event_time and n.event_time.max_future_skew_ns is not None
+        ]
         skew = min(skews, default=FOREVER // 2)
-        return Source(bars, ticks, numbers, min(timeouts, default=None), nodes[0].interval_ns, origin, skew=skew)
+        return Source(
+            bars, ticks, numbers, min(timeouts, default=None), nodes[0].interval_ns, origin, skew=skew
+        )
 
     def _settle(self, advances: Advances) -> None:
         self.flow.close(advances, self.step)
@@ -114,7 +131,9 @@ class Engine:
     def _latest_origin(state: Source) -> int:
         return max((e.origin for e in [*state.bars, *state.ticks]), default=NEVER)
 
-    def _fresh(self, batch: Arrivals, state: Source, number: int, at: np.ndarray, ts: np.ndarray) -> np.ndarray:
+    def _fresh(
+        self, batch: Arrivals, state: Source, number: int, at: np.ndarray, ts: np.ndarray
+    ) -> np.ndarray:
         """Ticks that append: a new identity, after all earlier ones in (ts, id)."""
         ids = batch.event_id[number]
         if ids is None or all(e.settings.identity is TickIdentity.POSITION for e in state.ticks):
@@ -149,8 +168,12 @@ class Engine:
             for tick in state.tick_numbers:
                 refs.append(np.full(len(mine), self.clocks.count + tick, np.int64))
                 positions.append(mine)
-        self._run(batch, np.concatenate(refs) if refs else np.zeros(0, np.int64),
-                  np.concatenate(positions) if positions else np.zeros(0, np.int64), self.step - start)
+        self._run(
+            batch,
+            np.concatenate(refs) if refs else np.zeros(0, np.int64),
+            np.concatenate(positions) if positions else np.zeros(0, np.int64),
+            self.step - start,
+        )
         self.step += stop - start
 
     def _run(self, batch: Arrivals, refs: np.ndarray, positions: np.ndarray, offset: int) -> None:
@@ -177,7 +200,9 @@ class Engine:
             entry.counters["arrivals"] += len(at)
             entry.counters[Fate.USED.value] += len(at)
             if batch.revision[number] is not None:
-                entry.revisions.update(zip(ts.tolist(), batch.revision[number][batch.row[at]].tolist(), strict=True))
+                entry.revisions.update(
+                    zip(ts.tolist(), batch.revision[number][batch.row[at]].tolist(), strict=True)
+                )
 
     def _store_ticks(self, batch: Arrivals, state: Source, number: int, at: np.ndarray) -> None:
         for entry in state.ticks:
@@ -192,7 +217,11 @@ class Engine:
     def _event(batch: Arrivals, number: int, at: int) -> tuple[int, np.ndarray, int | None]:
         row = batch.row[at]
         revision = batch.revision[number]
-        return int(batch.event_ns[at]), batch.values[number][row], None if revision is None else int(revision[row])
+        return (
+            int(batch.event_ns[at]),
+            batch.values[number][row],
+            None if revision is None else int(revision[row]),
+        )
 
     def _single(self, batch: Arrivals, at: int) -> None:
         kind, number = int(batch.kind[at]), int(batch.source[at])
@@ -240,7 +269,9 @@ class Engine:
         for entry in state.bars:
             mine = values[entry.take]
             fate = entry.judge(ts, mine, revision, int(self.clocks.wm[entry.clock]), ingest)
-            self._count(entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, mine)
+            self._count(
+                entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, mine
+            )
             if fate is Fate.SIDE_OUTPUT:
                 entry.held[ts] = mine
             elif fate is Fate.USED:
@@ -259,7 +290,9 @@ class Engine:
         self.flow.correct(changes, touched, self.step)
         self._move(state, ts, woke, ingest)
 
-    def _store_bar(self, entry: BarEntry, ts: int, values: np.ndarray, revision: int | None, changes: Changes) -> None:
+    def _store_bar(
+        self, entry: BarEntry, ts: int, values: np.ndarray, revision: int | None, changes: Changes
+    ) -> None:
         closed, old = entry.store(ts, values, revision)
         clock = entry.clock
         if self.clocks.front[clock] == NEVER or ts >= self.clocks.next[clock]:
@@ -272,12 +305,16 @@ class Engine:
         if compare(self.flow.log, group, entry.lane, row, self.step, VALUE if closed else NONE, before):
             changes.setdefault((group.index, entry.lane), set()).add(ts)
 
-    def _count(self, counters: dict[str, int], fate: Fate, source: Node, reader: Node, ts: int, values: np.ndarray) -> None:
+    def _count(
+        self, counters: dict[str, int], fate: Fate, source: Node, reader: Node, ts: int, values: np.ndarray
+    ) -> None:
         counters["arrivals"] += 1
         counters[fate.value] += 1
         if fate is not Fate.USED:
             self.flow.log.refusals.append(
-                Refusal(source.node_id, reader.node_id, self.step, ts, tuple(np.asarray(values).tolist()), fate)
+                Refusal(
+                    source.node_id, reader.node_id, self.step, ts, tuple(np.asarray(values).tolist()), fate
+                )
             )
 
     def _move(self, state: Source, ts: int, woke: bool, ingest: int) -> None:
@@ -290,10 +327,14 @@ class Engine:
         if bars or ticks:
             state.top = max(state.top, point)
             refs = [e.clock for e in bars]
-            refs += [self.clocks.count + n for n in sorted({self.clocks.ticks[e.up.nodes[e.lane].node_id] for e in ticks})]
+            refs += [
+                self.clocks.count + n
+                for n in sorted({self.clocks.ticks[e.up.nodes[e.lane].node_id] for e in ticks})
+            ]
             value = np.full(len(refs), point, np.int64)
-            _, advances = self.clocks.run(np.array(refs, np.int64), value, np.full(len(refs), self.step, np.int64))
+            _, advances = self.clocks.run(
+                np.array(refs, np.int64), value, np.full(len(refs), self.step, np.int64)
+            )
             self._settle(advances)
         if woke:
             self._settle(self.clocks.settle(self.step))
-

@@ -69,7 +69,9 @@ class BarEntry:
     held: dict[int, np.ndarray] = field(default_factory=dict)  # delivered to the side output
     revisions: dict[int, int] = field(default_factory=dict)
 
-    def judge(self, ts: int, values: np.ndarray, revision: int | None, watermark: int, ingest_ns: int) -> Fate:
+    def judge(
+        self, ts: int, values: np.ndarray, revision: int | None, watermark: int, ingest_ns: int
+    ) -> Fate:
         """Dedup, then lateness (E12); changes nothing."""
         if from_the_future(self.settings, ts, ingest_ns):
             return Fate.QUARANTINED
@@ -148,7 +150,9 @@ class TickEntry:
         interval = self.reader.interval
         return judge_late(self.settings, ts // interval * interval + interval, watermark)
 
-    def store(self, ts: int, identity: Any, order: Any, values: np.ndarray, revision: int | None) -> list[int]:
+    def store(
+        self, ts: int, identity: Any, order: Any, values: np.ndarray, revision: int | None
+    ) -> list[int]:
         """Keep the tick; returns the times whose windows changed (its own, and where a revised one was)."""
         changed = [ts]
         old = self.known.get(identity)

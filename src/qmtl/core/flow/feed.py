@@ -45,7 +45,10 @@ class Source:
     position: int = 0
     skew: int = FOREVER // 2  # E13: how far ahead of its arrival an event may lie
 
-def identity_of(entry: TickEntry, batch: Arrivals, number: int, at: int, ts: int, position: int) -> tuple[Any, Any]:
+
+def identity_of(
+    entry: TickEntry, batch: Arrivals, number: int, at: int, ts: int, position: int
+) -> tuple[Any, Any]:
     """(identity, order within a time) of a tick: E7."""
     if entry.settings.identity is TickIdentity.EVENT_TS:
         return ts, 0

@@ -38,7 +38,14 @@ def close(
 
 
 def correct(
-    group: Group, halts: Halts, ticks: TickEntries, log: Log, lane: int, dirty: list[int], stop: int, step: int
+    group: Group,
+    halts: Halts,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    dirty: list[int],
+    stop: int,
+    step: int,
 ) -> list[int]:
     """Evaluate rows `dirty` (ascending, all closed) again; returns the rows that changed."""
     halted = halts.at.get((group.index, lane))
@@ -71,7 +78,9 @@ def reach(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int) -> tuple[
     if edge.relation in (Relation.TICK, Relation.FINER, Relation.OWN) and edge.window.span_ns is not None:
         low = timeline.row(ts)
         return low, timeline.row(ts + edge.window.span_ns - 1) + 1
-    first = timeline.row(ts + edge.up.interval - interval) if edge.up.interval > interval else timeline.row(ts)
+    first = (
+        timeline.row(ts + edge.up.interval - interval) if edge.up.interval > interval else timeline.row(ts)
+    )
     return first, max(_past(group, edge, lane, ts, stop), first + 1)  # presence looks at the whole bucket
 
 
@@ -169,8 +178,10 @@ def taken(answer: object, outputs: tuple[str, ...]) -> np.ndarray | None:
     if isinstance(answer, Mapping):
         if set(answer) != set(outputs):
             raise UserError(
-                "the function's answer does not have the declared outputs", place="return value",
-                value=sorted(map(str, answer)), cure=f"return exactly {', '.join(outputs)}",
+                "the function's answer does not have the declared outputs",
+                place="return value",
+                value=sorted(map(str, answer)),
+                cure=f"return exactly {', '.join(outputs)}",
             )
         values = [answer[name] for name in outputs]
     elif isinstance(answer, tuple):
@@ -179,7 +190,9 @@ def taken(answer: object, outputs: tuple[str, ...]) -> np.ndarray | None:
         values = [answer]
     if len(values) != len(outputs):
         raise UserError(
-            f"{len(values)} values for {len(outputs)} outputs", place="return value", value=len(values),
+            f"{len(values)} values for {len(outputs)} outputs",
+            place="return value",
+            value=len(values),
             cure=f"return one value for each of {', '.join(outputs)}",
         )
     if any(value is None for value in values):
@@ -190,7 +203,9 @@ def taken(answer: object, outputs: tuple[str, ...]) -> np.ndarray | None:
 def _number(value: Any) -> float:
     if isinstance(value, np.ndarray) and value.ndim > 0:
         raise UserError(
-            f"an array of shape {value.shape} where a number is expected", place="return value",
-            value=f"array{value.shape}", cure="return a number, for example value[-1]",
+            f"an array of shape {value.shape} where a number is expected",
+            place="return value",
+            value=f"array{value.shape}",
+            cure="return a number, for example value[-1]",
         )
     return float(value)

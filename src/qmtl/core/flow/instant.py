@@ -33,7 +33,9 @@ def parse_instant(value: Instant, what: str) -> int:
     if isinstance(value, date):
         return _checked(_since_epoch(datetime(value.year, value.month, value.day, tzinfo=UTC)), value, what)
     raise UserError(
-        f"{what} is not a time", place=what, value=value,
+        f"{what} is not a time",
+        place=what,
+        value=value,
         cure='give a text such as "2022-01-03T00:00Z", a date or an aware datetime; numbers are refused, '
         "because they do not say their unit",
     )
@@ -62,7 +64,9 @@ def _from_text(text: str, what: str) -> int:
         when = datetime.fromisoformat(_FRACTION.sub("", text.strip(), count=1))
     except ValueError:
         raise UserError(
-            f"{what} is not a time", place=what, value=text,
+            f"{what} is not a time",
+            place=what,
+            value=text,
             cure='write ISO 8601, at most nine decimals: "2022-01-03", "2022-01-03 10:30" (both UTC) or '
             '"2022-01-03T10:30+01:00"',
         ) from None
@@ -76,7 +80,9 @@ def _from_datetime(when: datetime, what: str) -> int:
         raise UserError(f"{what} is not a time", place=what, value=when, cure="give a time")
     if when.utcoffset() is None:
         raise UserError(
-            f"{what} has no time zone", place=what, value=when,
+            f"{what} has no time zone",
+            place=what,
+            value=when,
             cure="make it aware, for example .replace(tzinfo=datetime.UTC)",
         )
     return _since_epoch(when) + int(getattr(when, "nanosecond", 0))  # pandas' Timestamp carries nanoseconds
@@ -90,7 +96,9 @@ def _since_epoch(when: datetime) -> int:
 def _checked(ns: int, value: object, what: str) -> int:
     if not -_INT64 < ns < _INT64 - 1:  # the two ends mean minus and plus infinity
         raise UserError(
-            f"{what} is outside the years that nanoseconds can count", place=what, value=value,
+            f"{what} is outside the years that nanoseconds can count",
+            place=what,
+            value=value,
             cure="use a time between 1678 and 2261",
         )
     return ns

@@ -200,8 +200,15 @@ def _edges(plan: Plan, group: Group) -> list[EdgePlan]:
         columns = tuple(up.outputs.index(c) for c in edge.columns)
         result.append(
             EdgePlan(
-                edge.name, up, lanes, columns, edge.columns,
-                relation(group.interval, up.interval or None), edge.window, edge.required, edge.complete,
+                edge.name,
+                up,
+                lanes,
+                columns,
+                edge.columns,
+                relation(group.interval, up.interval or None),
+                edge.window,
+                edge.required,
+                edge.complete,
                 edge.single,
             )
         )
@@ -215,8 +222,18 @@ def _cross_edge(plan: Plan, group: Group) -> list[EdgePlan]:
         up = plan.home[source_of(edge)[0].node_id][0]
         lanes = np.array([_lane(plan.home, edge)], np.int64)
         result.append(
-            EdgePlan(edge.name, up, lanes, (up.outputs.index(edge.columns[0]),), edge.columns, Relation.OWN,
-                     edge.window, False, False, True)
+            EdgePlan(
+                edge.name,
+                up,
+                lanes,
+                (up.outputs.index(edge.columns[0]),),
+                edge.columns,
+                Relation.OWN,
+                edge.window,
+                False,
+                False,
+                True,
+            )
         )
     return result
 
@@ -237,7 +254,9 @@ def _allocate(group: Group) -> None:
         for number, edge in enumerate(group.edges):
             edge.scratch = int(group.ins[0]) + number
     elif group.kind is NodeKind.OPERATOR and kernel is not None and kernel.kind is not KernelKind.RESAMPLE:
-        group.ins = np.array([_input_offset(group, edge, c) for edge in group.edges for c in edge.columns], np.int64)
+        group.ins = np.array(
+            [_input_offset(group, edge, c) for edge in group.edges for c in edge.columns], np.int64
+        )
     group.planes = (
         timeline.plane(lanes, np.uint8),
         timeline.plane(width, np.uint8),

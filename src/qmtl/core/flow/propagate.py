@@ -71,7 +71,9 @@ class Propagation:
             first = (start - timeline.base) // interval
             total = int(count.sum())
             rows = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(total)
-            timeline.planes[plane][rows, np.repeat(advances.clock[mine], count)] = np.repeat(advances.step[mine] + 1, count)
+            timeline.planes[plane][rows, np.repeat(advances.clock[mine], count)] = np.repeat(
+                advances.step[mine] + 1, count
+            )
 
     def closing_step(self, group: Group, lane: int, row: int) -> int:
         """The arrival that closed a row, or -1 while it is open."""
@@ -102,7 +104,13 @@ class Propagation:
         elif group.kind is NodeKind.FUNCTION:
             for lane in range(a, b):
                 function.close(
-                    group, self.halts, self.ticks, self.log, lane, r0, r1,
+                    group,
+                    self.halts,
+                    self.ticks,
+                    self.log,
+                    lane,
+                    r0,
+                    r1,
                     lambda row, lane=lane: self.closing_step(group, lane, row),
                 )
         else:
@@ -177,7 +185,9 @@ class Propagation:
         return dirty
 
     @staticmethod
-    def _reach(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int, dirty: dict[int, set[int]]) -> None:
+    def _reach(
+        group: Group, edge: EdgePlan, lane: int, ts: int, stop: int, dirty: dict[int, set[int]]
+    ) -> None:
         timeline = group.timeline
         assert timeline is not None
         row = timeline.row(ts)

@@ -40,7 +40,9 @@ def latest(S, lane, row):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def fold_coarse(W, S, up_base, up_interval, up_rows, lanes, required, computed, base, interval, r0, r1, a, b, at):
+def fold_coarse(
+    W, S, up_base, up_interval, up_rows, lanes, required, computed, base, interval, r0, r1, a, b, at
+):
     """A coarser input: the latest bar that has ended by the bucket's end. `at` receives its row, or -1."""
     for lane in range(a, b):
         known, found = -2, -1
@@ -147,7 +149,29 @@ def cross_status(M, S, present, per_lane, min_count, r0, r1, lanes):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def resample(V, S, out, method, N, base, interval, U, T, cols, lanes, up_base, up_interval, complete, computed, r0, r1, a, b, up_rows, starts):
+def resample(
+    V,
+    S,
+    out,
+    method,
+    N,
+    base,
+    interval,
+    U,
+    T,
+    cols,
+    lanes,
+    up_base,
+    up_interval,
+    complete,
+    computed,
+    r0,
+    r1,
+    a,
+    b,
+    up_rows,
+    starts,
+):
     """Bars of `interval` from finer bars: method 0 first, 1 max, 2 min, 3 last, 4 sum, 5 mean, 6 count.
 
     Only buckets that begin at or after `starts[lane]` (the origin) are out of warm-up (E5).
@@ -197,5 +221,3 @@ def resample(V, S, out, method, N, base, interval, U, T, cols, lanes, up_base, u
                 new = NULL if (old == VALUE or old == NULL) else old
             S[r, lane] = new
             N[r, lane] = (N[r - 1, lane] if r > 0 else 0) + (1 if new == VALUE else 0)
-
-

@@ -63,7 +63,9 @@ class Timeline:
         rows = (high - low) // self.interval + 1
         if rows > ROW_LIMIT:
             raise UserError(
-                f"the data spans {rows:,} buckets", place=f"interval {self.interval} ns", value=rows,
+                f"the data spans {rows:,} buckets",
+                place=f"interval {self.interval} ns",
+                value=rows,
                 cure="look for a wrong timestamp, or use a longer interval",
             )
         shift = (self.base - low) // self.interval if self.rows else 0

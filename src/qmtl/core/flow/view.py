@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-make_table: dict[str, Callable[..., Any]] = {}  # "of": put there by what runs the engine; this package knows no library of frames
+make_table: dict[
+    str, Callable[..., Any]
+] = {}  # "of": put there by what runs the engine; this package knows no library of frames
 
 
 class Columns:

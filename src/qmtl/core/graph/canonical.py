@@ -43,10 +43,15 @@ def _body(value: Any, place: str) -> tuple[bytes, bytes]:
         items = b"".join(canonical_bytes(v, f"{place}[{n}]") for n, v in enumerate(value))
         return (b"l" if isinstance(value, list) else b"t"), items
     if isinstance(value, Mapping):
-        pairs = sorted((canonical_bytes(k, f"{place} key"), canonical_bytes(v, f"{place}[{k!r}]")) for k, v in value.items())
+        pairs = sorted(
+            (canonical_bytes(k, f"{place} key"), canonical_bytes(v, f"{place}[{k!r}]"))
+            for k, v in value.items()
+        )
         return b"m", b"".join(k + v for k, v in pairs)
     if isinstance(value, frozenset | set):
-        return (b"F" if isinstance(value, frozenset) else b"S"), b"".join(sorted(canonical_bytes(v, place) for v in value))
+        return (b"F" if isinstance(value, frozenset) else b"S"), b"".join(
+            sorted(canonical_bytes(v, place) for v in value)
+        )
     if is_dataclass(value) and not isinstance(value, type):
         content = {f.name: getattr(value, f.name) for f in fields(value)}
         return b"c", canonical_bytes([type(value).__name__, content], place)
@@ -54,7 +59,9 @@ def _body(value: Any, place: str) -> tuple[bytes, bytes]:
     if array is not None:
         return array
     raise UserError(
-        f"a {type(value).__name__} has no canonical form", place=place, value=value,
+        f"a {type(value).__name__} has no canonical form",
+        place=place,
+        value=value,
         cure="use numbers, texts, tuples, dicts, enums, frozen dataclasses or numpy arrays",
     )
 
@@ -74,7 +81,9 @@ def _scalar(value: Any) -> tuple[bytes, bytes] | None:
     if kind is complex:
         return b"z", canonical_bytes((value.real, value.imag))
     if isinstance(value, datetime | date | timedelta):
-        return b"d", f"{kind.__name__} {value!r}".encode() if isinstance(value, timedelta) else f"{kind.__name__} {value.isoformat()}".encode()
+        return b"d", f"{kind.__name__} {value!r}".encode() if isinstance(
+            value, timedelta
+        ) else f"{kind.__name__} {value.isoformat()}".encode()
     if isinstance(value, Decimal | Fraction):
         return b"q", f"{kind.__name__} {value}".encode()
     return None

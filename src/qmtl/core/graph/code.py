@@ -46,7 +46,9 @@ def free_names(tree: ast.AST) -> list[str]:
     """Names read but not bound within, in order of appearance."""
     bound = set(locals_of(tree)) | parameters_of(tree)
     body = _in_order(tree)
-    names = [n.id for n in body if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id not in bound]
+    names = [
+        n.id for n in body if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id not in bound
+    ]
     return list(dict.fromkeys(names))
 
 
@@ -70,7 +72,11 @@ def _fields(node: ast.AST) -> list[tuple[str, Any]]:
 
 def _undocumented(body: list[ast.stmt]) -> list[ast.stmt]:
     head = body[0] if body else None
-    if isinstance(head, ast.Expr) and isinstance(head.value, ast.Constant) and isinstance(head.value.value, str):
+    if (
+        isinstance(head, ast.Expr)
+        and isinstance(head.value, ast.Constant)
+        and isinstance(head.value.value, str)
+    ):
         return body[1:]
     return body
 
@@ -87,7 +93,13 @@ def canonical_tree(tree: ast.AST, free: Callable[[str], object]) -> object:
         if isinstance(node, ast.Constant):
             return ("constant", node.value)
         if isinstance(node, ast.AST):
-            own = [(n, form(v)) for n, v in _fields(node) if not (n == "name" and isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef))]
+            own = [
+                (n, form(v))
+                for n, v in _fields(node)
+                if not (
+                    n == "name" and isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                )
+            ]
             return (type(node).__name__, tuple(own))
         if isinstance(node, str) and node in names:
             return ("local", names[node])

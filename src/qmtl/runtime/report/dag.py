@@ -33,7 +33,9 @@ def drawing(nodes: Sequence[DagNode]) -> str:
     shown = merged(nodes) if len(nodes) > CROWDED else list(nodes)
     by_id = {node.id: node for node in shown}
     layout = arrange({node.id: node.inputs for node in shown})
-    widths = [max((_width(by_id[n]) for n in layer if isinstance(n, str)), default=40.0) for layer in layout.layers]
+    widths = [
+        max((_width(by_id[n]) for n in layer if isinstance(n, str)), default=40.0) for layer in layout.layers
+    ]
     left = [MARGIN + sum(widths[:i]) + LAYER_GAP * i for i in range(len(widths))]
     tall = [_tall(layer, by_id) for layer in layout.layers]
     height = max(tall) + 2 * MARGIN
@@ -48,7 +50,9 @@ def drawing(nodes: Sequence[DagNode]) -> str:
     edges = [_edge([place[name] for name in route]) for route in layout.routes.values()]
     boxes = [_box(by_id[name], *place[name]) for name in place if isinstance(name, str)]
     wide = left[-1] + widths[-1] + MARGIN
-    frame = f'viewBox="0 0 {wide:.0f} {height:.0f}" style="max-width:{wide:.0f}px;min-width:{wide * 0.78:.0f}px"'
+    frame = (
+        f'viewBox="0 0 {wide:.0f} {height:.0f}" style="max-width:{wide:.0f}px;min-width:{wide * 0.78:.0f}px"'
+    )
     drawn = f'<svg class="dag" {frame} role="img" aria-label="Graph of nodes">{"".join(edges)}{"".join(boxes)}</svg>'
     return f'<div class="wide">{drawn}</div>{_legend(shown)}'
 
@@ -64,7 +68,9 @@ def merged(nodes: Sequence[DagNode]) -> list[DagNode]:
     result = []
     for group in groups.values():
         inputs = dict.fromkeys(stands[i] for node in group for i in node.inputs if i in stands)
-        label = group[0].label if len(group) == 1 else f"{group[0].operator} \N{MULTIPLICATION SIGN} {len(group)}"
+        label = (
+            group[0].label if len(group) == 1 else f"{group[0].operator} \N{MULTIPLICATION SIGN} {len(group)}"
+        )
         result.append(
             replace(
                 group[0],
@@ -116,7 +122,9 @@ def _box(node: DagNode, x: float, middle: float, width: float) -> str:
     badges, under, right = [], "", x + width - 8
     if node.corrections:
         css.append("corrected")
-        badge, right = _badge("fix", f"{node.corrections:,}" if node.corrections < 1000 else "999+", right, top)
+        badge, right = _badge(
+            "fix", f"{node.corrections:,}" if node.corrections < 1000 else "999+", right, top
+        )
         badges.append(badge)
     if node.shared_by > 1:
         css.append("shared")
@@ -143,7 +151,10 @@ def _badge(css: str, text: str, right: float, top: float) -> tuple[str, float]:
     size = 8 + 6.4 * len(text)
     left, middle = right - size, right - size / 2
     pill = f'<rect x="{left:.1f}" y="{top - 10:.0f}" width="{size:.1f}" height="15" rx="7.5"/>'
-    return f'<g class="badge {css}">{pill}<text x="{middle:.1f}" y="{top + 1:.0f}">{text}</text></g>', left - 4
+    return (
+        f'<g class="badge {css}">{pill}<text x="{middle:.1f}" y="{top + 1:.0f}">{text}</text></g>',
+        left - 4,
+    )
 
 
 def _legend(nodes: Sequence[DagNode]) -> str:
@@ -154,11 +165,15 @@ def _legend(nodes: Sequence[DagNode]) -> str:
         ("author", "author’s function"),
         ("many", "panel"),
     ]
-    keys = [f'<span class="key"><i class="box {css}"></i>{name}</span>' for css, name in names if css in kinds]
+    keys = [
+        f'<span class="key"><i class="box {css}"></i>{name}</span>' for css, name in names if css in kinds
+    ]
     if any(node.shared_by > 1 for node in nodes):
         keys.append(
             '<span class="key"><i class="pill share">\N{MULTIPLICATION SIGN}2</i>in 2 strategies, computed once</span>'
         )
     if any(node.corrections for node in nodes):
-        keys.append('<span class="key"><i class="pill fix">7</i>emissions corrected after late or revised data</span>')
+        keys.append(
+            '<span class="key"><i class="pill fix">7</i>emissions corrected after late or revised data</span>'
+        )
     return f'<div class="legend below">{"".join(keys)}</div>'

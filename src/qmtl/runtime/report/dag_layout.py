@@ -28,7 +28,9 @@ class Layout:
 
 def arrange(inputs: Mapping[str, Sequence[str]]) -> Layout:
     """Lay out a graph given as node → its inputs; inputs that are no nodes are left out."""
-    known = {node: [i for i in dict.fromkeys(ups) if i in inputs and i != node] for node, ups in inputs.items()}
+    known = {
+        node: [i for i in dict.fromkeys(ups) if i in inputs and i != node] for node, ups in inputs.items()
+    }
     depth = depths(known)
     layers: list[list[str | int]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for node, level in depth.items():

@@ -119,7 +119,9 @@ def _events(data: ReportData) -> str:
 
 def _record(data: ReportData) -> str:
     notes = "".join(f"<li>{safe(note)}</li>" for note in data.notes)
-    conventions = "".join(f"<p><b>{name}:</b> {text}</p>" for name, text in CONVENTIONS.items()) if data.account else ""
+    conventions = (
+        "".join(f"<p><b>{name}:</b> {text}</p>" for name, text in CONVENTIONS.items()) if data.account else ""
+    )
     return (
         _section("Data", "", tables.sources(data.sources))
         + _section("Notes", "", f'<ul class="notes">{notes}</ul>' if notes else "")

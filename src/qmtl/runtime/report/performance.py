@@ -82,7 +82,12 @@ def equity(account: Account, title: str) -> str:
     start, end = int(mine.ts[0]), int(mine.ts[-1])
     if log:
         growth = Plot(
-            start, end, Axis.over(grown, held, log=True), 300, lambda v: f"{v:g}\N{MULTIPLICATION SIGN}", "Equity"
+            start,
+            end,
+            Axis.over(grown, held, log=True),
+            300,
+            lambda v: f"{v:g}\N{MULTIPLICATION SIGN}",
+            "Equity",
         )
     else:
         grown, held = grown - 1, held - 1

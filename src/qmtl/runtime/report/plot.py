@@ -91,9 +91,7 @@ class Plot:
         )
         below = " timed" if times else ""
         data = f'<script type="application/json">{_hover(self)}</script>' if self.hover else ""
-        return (
-            f'<div class="plot{below}"><div class="canvas">{svg}{"".join(self.over)}{"".join(labels)}</div>{data}</div>'
-        )
+        return f'<div class="plot{below}"><div class="canvas">{svg}{"".join(self.over)}{"".join(labels)}</div>{data}</div>'
 
 
 def _path(x: Floats, y: Floats) -> str:
@@ -140,6 +138,7 @@ def _rounded(values: Floats) -> list[float | None]:
 def legend(entries: Sequence[tuple[str, str, str]]) -> str:
     """(class, name, value) of each line, as the key of a chart."""
     items = (
-        f'<span class="key"><i class="{css}"></i>{safe(name)} <b>{value}</b></span>' for css, name, value in entries
+        f'<span class="key"><i class="{css}"></i>{safe(name)} <b>{value}</b></span>'
+        for css, name, value in entries
     )
     return f'<div class="legend">{"".join(items)}</div>'

@@ -50,7 +50,9 @@ def _signal(portfolio: Portfolio, number: int, small: bool) -> str:
     price, weight = portfolio.price[:, number], portfolio.weight[:, number]
     start, end, detail = int(ts[0]), int(ts[-1]), WIDTH // 2 if small else WIDTH
     height = 150 if small else 240
-    chart = Plot(start, end, Axis.over(price), height, lambda v: compact(v, 5), f"Price of {name}", detail, ticks=4)
+    chart = Plot(
+        start, end, Axis.over(price), height, lambda v: compact(v, 5), f"Price of {name}", detail, ticks=4
+    )
     largest = float(np.max(np.abs(np.nan_to_num(weight)))) or 1.0
     for x0, x1, level in bands(columns(ts, start, end), weight / largest):
         chart.rect(x0, x1, "long" if level > 0 else "short", min(abs(level), 1.0))
@@ -59,7 +61,14 @@ def _signal(portfolio: Portfolio, number: int, small: bool) -> str:
     held = Series("Weight", ts, weight, "w", "percent")
     chart.hover.append(held)
     strip = Plot(
-        start, end, Axis.over(weight, zero=True), 56, lambda v: percent(v, 0), f"Weight of {name}", detail, ticks=2
+        start,
+        end,
+        Axis.over(weight, zero=True),
+        56,
+        lambda v: percent(v, 0),
+        f"Weight of {name}",
+        detail,
+        ticks=2,
     )
     strip.line(held, fill_to=0.0)
     strip.hover.clear()  # the price shows it already
@@ -82,7 +91,9 @@ def bands(column: Ints, weight: Floats) -> list[tuple[float, float, float]]:
     starts = np.flatnonzero(np.append(True, mean[1:] != mean[:-1]))
     left = np.append(0.0, seen[starts[1:] - 1] + 1.0)
     right = np.append(left[1:], float(WIDTH))
-    return [(a, b, m) for a, b, m in zip(left.tolist(), right.tolist(), mean[starts].tolist(), strict=True) if m]
+    return [
+        (a, b, m) for a, b, m in zip(left.tolist(), right.tolist(), mean[starts].tolist(), strict=True) if m
+    ]
 
 
 def _fills(chart: Plot, portfolio: Portfolio, number: int) -> int:
@@ -115,12 +126,21 @@ def outputs(found: tuple[Output, ...], start: int, end: int) -> str:
     for output in found[:OUTPUTS]:
         shown = replace(output, values=np.where(np.isfinite(output.values), output.values, np.nan))
         chart = Plot(
-            start, end, Axis.over(shown.values), 110, lambda v: compact(v, 4), output.name, WIDTH // 2, ticks=3
+            start,
+            end,
+            Axis.over(shown.values),
+            110,
+            lambda v: compact(v, 4),
+            output.name,
+            WIDTH // 2,
+            ticks=3,
         )
         chart.line(Series(output.name, shown.ts, shown.values, "a"))
         last = next((v for v in reversed(shown.values.tolist()) if v - v == 0), None)
         key = f"<span>last {compact(last)}</span>"
-        figures.append(f"<figure><figcaption><h3>{safe(output.name)}</h3>{key}</figcaption>{chart.html()}</figure>")
+        figures.append(
+            f"<figure><figcaption><h3>{safe(output.name)}</h3>{key}</figcaption>{chart.html()}</figure>"
+        )
     left = len(found) - len(figures)
     more = f'<p class="none">{left:,} further outputs are not drawn.</p>' if left > 0 else ""
     return f'<div class="grid">{"".join(figures)}</div>{more}'

@@ -22,7 +22,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1,
     """A table; the first `words` columns are text, the others numbers. Cells are HTML already."""
     kinds = ["" if i < words else ' class="n"' for i in range(len(head))]
     top = "".join(f"<th{kind}>{name}</th>" for kind, name in zip(kinds, head, strict=True))
-    body = ("<tr>" + "".join(f"<td{k}>{c}</td>" for k, c in zip(kinds, row, strict=True)) + "</tr>" for row in rows)
+    body = (
+        "<tr>" + "".join(f"<td{k}>{c}</td>" for k, c in zip(kinds, row, strict=True)) + "</tr>"
+        for row in rows
+    )
     inner = f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody>"
     return f'<div class="wide"><table class="{css}">{inner}</table></div>'
 
@@ -57,19 +60,30 @@ def sharing(rows: Sequence[SharingRow]) -> str:
     if not rows:
         return ""
     body = [
-        (safe(r.strategy), count(r.declared), count(r.unique), count(r.shared), f"<b>{r.computed:,}</b>", _share(r))
+        (
+            safe(r.strategy),
+            count(r.declared),
+            count(r.unique),
+            count(r.shared),
+            f"<b>{r.computed:,}</b>",
+            _share(r),
+        )
         for r in rows
     ]
     if len(rows) > 1:
         total = [sum(getattr(r, name) for r in rows) for name in ("declared", "unique", "shared", "computed")]
         whole = SharingRow("All", *total)
         body.append(("<b>Together</b>", count(total[0]), "", "", f"<b>{total[3]:,}</b>", _share(whole)))
-    return table(("Strategy", "Declared", "Unique", "Shared", "Computed", "Computed / declared"), body, css="sharing")
+    return table(
+        ("Strategy", "Declared", "Unique", "Shared", "Computed", "Computed / declared"), body, css="sharing"
+    )
 
 
 def _share(row: SharingRow) -> str:
     part = row.computed / row.declared if row.declared else 1.0
-    return f'<span class="meter"><i style="width:{min(part, 1) * 100:.0f}%"></i></span>{part * 100:.0f}&nbsp;%'
+    return (
+        f'<span class="meter"><i style="width:{min(part, 1) * 100:.0f}%"></i></span>{part * 100:.0f}&nbsp;%'
+    )
 
 
 def counters(entries: Mapping[str, Mapping[str, int]]) -> str:
@@ -137,7 +151,9 @@ def manifest(found: Mapping[str, object]) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        rows = "".join(f"<div><dt>{safe(k)}</dt><dd>{_plain(v)}</dd></div>" for k, v in list(value.items())[:VALUES])
+        rows = "".join(
+            f"<div><dt>{safe(k)}</dt><dd>{_plain(v)}</dd></div>" for k, v in list(value.items())[:VALUES]
+        )
         return f"<dl>{rows}</dl>" if rows else MISSING
     if isinstance(value, list | tuple):
         items = "".join(f"<li>{_plain(v)}</li>" for v in value[:VALUES])
