@@ -55,7 +55,8 @@ def cells_of(engine: Engine, group: Group, lane: int, start: int) -> Cells:
     plane = timeline.planes[engine.flow.closed_at[group.interval]]
     steps = plane[: timeline.rows, group.clocks[lane]].astype(np.int64) - 1
     bucket = timeline.bucket[: timeline.rows]
-    keep = np.flatnonzero((steps >= 0) & (bucket >= start))
+    closed = bucket < engine.clocks.next[group.clocks[lane]]  # rows older than all data have no closing arrival
+    keep = np.flatnonzero(closed & (bucket >= start))
     status = np.asarray(group.S)[keep, lane]
     value = timeline.V[np.ix_(keep, group.out + lane)] if len(keep) else np.zeros((0, len(group.out)))
     value = np.where((status == VALUE)[:, None], value, np.nan)
@@ -79,7 +80,7 @@ def first_version(cells: Cells, changes: list[Change]) -> tuple[Cells, NDArray[n
             status[at] = change.kind
             value[at] = np.nan if change.value is None else change.value
         else:
-            status[at] = GAP if change.retract is None else VALUE
+            status[at] = change.was
             value[at] = np.nan if change.retract is None else change.retract
     return Cells(cells.bucket, status, value, step), in_time
 

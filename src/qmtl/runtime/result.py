@@ -130,9 +130,7 @@ class Result:
     def watermark(self, node: Any) -> int | None:
         """Final watermark of a node in ns; None for minus infinity."""
         group, lane = self.place(self.find(node).node)
-        clocks, clock = self._executed.engine.clocks, int(group.clocks[lane])
-        own = bool(clocks.lateness[clock] < 0) or group.kind is NodeKind.BARS
-        value = int(clocks.wm[clock] if own else clocks.front[clock])
+        value = self._executed.engine.clocks.watermark(group, lane)
         return None if value == NEVER else min(value, FOREVER)
 
     # --- entries ---------------------------------------------------------------------------------------------

@@ -7,17 +7,21 @@ compiled path through the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from qmtl.core.flow.emission import Refusal
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED
 from qmtl.core.flow.entry import Fate
-from qmtl.core.flow.plan import build
-from qmtl.core.flow.timeline import FOREVER, NEVER
+from qmtl.core.flow.plan import EdgePlan, Group, build
+from qmtl.core.flow.timeline import FAILED, FOREVER, GAP, NEVER, NULL, VALUE
+from qmtl.core.flow.view import View
+from qmtl.core.flow.windows import Shown
 from qmtl.core.graph.ir import (
     NS,
     AllIdle,
@@ -33,9 +37,11 @@ from qmtl.core.graph.ir import (
     Window,
 )
 from qmtl.ops.registry import bind
-from qmtl.runtime.ledger import cells_of
+from qmtl.runtime.ledger import Emissions, cells_of, emissions
+from qmtl.testing.oracle.value import WINDOW_FUNCTIONS
 
-OPERATORS = {"sum": "sum", "ema": "ema"}  # of one own-interval input by rows
+SCANS = {"ema": "ema", "cumsum": "cumsum", "cummax": "cummax"}
+OPERATORS = {"sum": "sum"} | SCANS  # of one required input of the node's own interval, by rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +58,11 @@ class Batch:
     revision: list[Any]
 
 
-def engine_of(
-    case: Mapping[str, Any], functions: Mapping[str, Any], *, compiled: bool
-) -> tuple[Engine, dict[str, Node]]:
-    """The engine of a case before its first arrival, and its nodes by name."""
+def engine_of(case: Mapping[str, Any], *, compiled: bool) -> Engine:
+    """The engine of a case before its first arrival."""
     nodes = {one["name"]: _source(one) for one in case["sources"]}
     for one in case["nodes"]:
-        nodes[one["name"]] = _node(one, nodes, functions, compiled)
+        nodes[one["name"]] = _node(one, nodes, compiled)
     sources = [[nodes[one["name"]]] for one in case["sources"]]
     end = case.get("end")
     plan = build(list(nodes.values()))
@@ -68,7 +72,7 @@ def engine_of(
         group, lane = plan.home[one["name"]]
         if group.kind is NodeKind.FUNCTION:
             engine.flow.log.inputs[group.index, lane] = []
-    return engine, nodes
+    return engine
 
 
 def _origins(case: Mapping[str, Any]) -> dict[str, int]:
@@ -87,7 +91,7 @@ def _source(one: Mapping[str, Any]) -> Node:
         _ns(one.get("allowed_lateness")),
         _ns(one.get("idle_timeout")),
         None,
-        TickIdentity(one.get("identity", "event_ts")),
+        TickIdentity(one.get("identity", "event_id")),
     )
     kind = NodeKind.TICKS if one["interval"] is None else NodeKind.BARS
     return Node(
@@ -101,9 +105,7 @@ def _source(one: Mapping[str, Any]) -> Node:
     )
 
 
-def _node(
-    one: Mapping[str, Any], nodes: Mapping[str, Node], functions: Mapping[str, Any], compiled: bool
-) -> Node:
+def _node(one: Mapping[str, Any], nodes: Mapping[str, Node], compiled: bool) -> Node:
     interval = one["interval"] * NS
     edges = tuple(_edge(each, nodes) for each in one["inputs"])
     closing = Closing(
@@ -112,7 +114,8 @@ def _node(
         CoarseFrontier(one.get("coarse_frontier", "structural")),
     )
     name, function = one["name"], one["function"]
-    if compiled and function in OPERATORS and _plain(one, edges, interval):
+    plain = _plain(one, edges, interval)
+    if (compiled and plain and function in OPERATORS) or function in SCANS:
         return _operator(one, edges, closing, interval)
     return Node(
         NodeKind.FUNCTION,
@@ -122,7 +125,7 @@ def _node(
         edges,
         closing=closing,
         node_id=name,
-        function=functions[function],
+        function=_called(WINDOW_FUNCTIONS[function]),
     )
 
 
@@ -140,15 +143,16 @@ def _plain(one: Mapping[str, Any], edges: Sequence[Edge], interval: int) -> bool
 
 def _operator(one: Mapping[str, Any], edges: tuple[Edge, ...], closing: Closing, interval: int) -> Node:
     rows = edges[0].window.rows
-    _, params, kernel = bind(OPERATORS[one["function"]], {"n": rows})
+    function = one["function"]
+    _, params, kernel = bind(OPERATORS[function], {} if function.startswith("cum") else {"n": rows})
     edge = replace(edges[0], name="x", single=True)
     return Node(
         NodeKind.OPERATOR,
-        OPERATORS[one["function"]],
+        OPERATORS[function],
         interval,
         ("value",),
         (edge,),
-        tuple(sorted(params.items())),
+        params,
         closing=closing,
         node_id=one["name"],
         kernel=kernel,
@@ -169,14 +173,29 @@ def _edge(one: Mapping[str, Any], nodes: Mapping[str, Node]) -> Edge:
     )
 
 
-def batch_of(case: Mapping[str, Any]) -> Batch:
-    """The arrivals of a case as columns."""
+def _called(function: Callable[[Any], float | None]) -> Callable[[View], float | None]:
+    """A function of the oracle as an author's function."""
+
+    def called(view: View) -> float | None:
+        windows = {name: view[name] for name in view.__dict__ if name != "bucket"}
+        return function(
+            {
+                name: list(zip(seen.times.tolist(), seen["value"].tolist(), strict=True))
+                for name, seen in windows.items()
+            }
+        )
+
+    return called
+
+
+def batch_of(case: Mapping[str, Any], arrivals: Sequence[Mapping[str, Any]]) -> Batch:
+    """Some arrivals of a case as columns."""
     names = [one["name"] for one in case["sources"]]
     tables: list[list[list[float]]] = [[] for _ in names]
     ids: list[list[Any]] = [[] for _ in names]
     revisions: list[list[Any]] = [[] for _ in names]
     rows = []
-    for one in case["arrivals"]:
+    for one in arrivals:
         if "tick" in one:
             rows.append((CLOCK_TICK, -1, one["tick"] * NS, one["tick"] * NS, -1))
         elif "finished" in one:
@@ -200,28 +219,100 @@ def batch_of(case: Mapping[str, Any]) -> Batch:
     )
 
 
+def play(case: Mapping[str, Any], cuts: Sequence[int] = (), *, compiled: bool = False) -> Engine:
+    """The engine after all arrivals of a case, given to it in batches that end at `cuts`."""
+    engine = engine_of(case, compiled=compiled)
+    arrivals, start = case["arrivals"], 0
+    stops = sorted({*cuts, *(n for n, one in enumerate(arrivals) if "resume" in one), len(arrivals)})
+    for stop in stops:
+        if arrivals[start:stop] and "resume" in arrivals[start]:
+            engine.resume(arrivals[start]["resume"])
+            start += 1
+        engine.advance(batch_of(case, arrivals[start:stop]))
+        start = stop
+    return engine
+
+
+def told(case: Mapping[str, Any], cuts: Sequence[int] = (), *, compiled: bool = False) -> dict[str, Any]:
+    """What the engine makes of a case, in the words of the oracle's results (without `branches`)."""
+    engine = play(case, cuts, compiled=compiled)
+    names = [one["name"] for one in case["sources"] if one["interval"] is not None]
+    names += [one["name"] for one in case["nodes"]]
+    return {
+        "emissions": {name: emissions_of(case, engine, name) for name in names},
+        "final_watermark": {name: watermark(engine, name) for name in names},
+        "final_table": {name: final_table(engine, name) for name in names},
+        "counters": counters(engine),
+        "compiled": {node.node_id for group in engine.plan.groups if group.compiled for node in group.nodes},
+    }
+
+
+def emissions_of(case: Mapping[str, Any], engine: Engine, name: str) -> list[dict[str, Any]]:
+    """Everything a node told, in order: refusals, then by step corrections and closings by bucket."""
+    group, lane = engine.plan.home[name]
+    shown = {(b, step): (seen, missing) for b, step, seen, missing in engine.flow.log.inputs.get((group.index, lane), ())}
+    columns = emissions(engine, group, lane, NEVER)
+    result = [(refusal.step, 0, _refused(refusal, group)) for refusal in engine.flow.log.refusals if refusal.reader == name]
+    for n in range(len(columns.bucket)):
+        for bucket in range(int(columns.bucket[n]), int(columns.until[n]), group.interval):
+            step = int(columns.step[n])
+            seen, missing = shown.get((bucket, step), ((), []))
+            inputs = {e.name: _rows(e, s) for e, s in zip(group.edges, seen, strict=bool(seen))}
+            result.append((step, 1, _emission(columns, n, bucket // NS, step, inputs, missing)))
+    return [one for *_, one in sorted(result, key=lambda each: each[:2])]
+
+
+def _rows(edge: EdgePlan, shown: Shown) -> list[list[float]]:
+    """The rows of a window that the input really has."""
+    rows = zip(shown.times.tolist(), shown.values[:, 0].tolist(), shown.real.tolist(), strict=True)
+    return [[ts // NS, value] for ts, value, real in rows if real]
+
+
+def _emission(
+    columns: Emissions, n: int, bucket: int, step: int, inputs: dict[str, Any], missing: list[str]
+) -> dict[str, Any]:
+    base, kind, version = {"step": step, "bucket": bucket}, columns.kind[n], int(columns.version[n])
+    output = float(columns.value[n, 0]) if columns.has_value[n] else None
+    if version == 0 and kind != "initial":
+        return base | {"kind": "gap_fail" if kind == "failed" else "gap_skip", "missing": missing}
+    base |= {"kind": "correction" if version else "initial", "inputs": inputs, "output": output, "version": version}
+    if version:
+        base["retract"] = float(columns.retract[n, 0]) if columns.has_retract[n] else None
+    return base
+
+
+def _refused(refusal: Refusal, group: Group) -> dict[str, Any]:
+    ts = refusal.ts // NS
+    one = {
+        "step": refusal.step,
+        "kind": "side_output",
+        "upstream": refusal.source,
+        "event_ts": ts,
+        "value": refusal.values[0],
+        "bucket": refusal.ts // group.interval * group.interval // NS,
+    }
+    if refusal.fate is not Fate.SIDE_OUTPUT:
+        one |= {"kind": "dropped", "reason": "late" if refusal.fate is Fate.LATE else refusal.fate.value}
+    return one
+
+
 def final_table(engine: Engine, name: str) -> dict[int, Any]:
-    """Latest value of every closed bucket in seconds; "gap" where a gap or a withdrawn value stands."""
+    """Latest value of every recorded bucket in seconds; "gap" where there is none."""
     group, lane = engine.plan.home[name]
     cells = cells_of(engine, group, lane, NEVER)
-    table: dict[int, Any] = {}
-    for bucket, status, value in zip(
-        cells.bucket.tolist(), cells.status.tolist(), cells.value[:, 0].tolist(), strict=True
-    ):
-        if status == 1:
-            table[bucket // NS] = value
-        elif status in (2, 4) and group.kind is not NodeKind.BARS:
-            table[bucket // NS] = "gap"
-    return table
+    recorded = zip(cells.bucket.tolist(), cells.status.tolist(), cells.value[:, 0].tolist(), strict=True)
+    return {
+        bucket // NS: value if status == VALUE else "gap"
+        for bucket, status, value in recorded
+        if status in (VALUE, GAP, NULL, FAILED)
+    }
 
 
-def watermark(engine: Engine, name: str) -> int | None:
-    """A node's watermark in seconds, rounded down; None for minus infinity."""
+def watermark(engine: Engine, name: str) -> float | None:
+    """A node's watermark in seconds; None for minus infinity, infinite where every source has ended."""
     group, lane = engine.plan.home[name]
-    clocks, clock = engine.clocks, int(group.clocks[lane])
-    own = clocks.lateness[clock] < 0 or group.kind is NodeKind.BARS
-    value = int(clocks.wm[clock] if own else clocks.front[clock])
-    return None if value == NEVER else value // NS
+    value = engine.clocks.watermark(group, lane)
+    return None if value == NEVER else math.inf if value == FOREVER else value // NS
 
 
 def counters(engine: Engine) -> dict[str, dict[str, int]]:
@@ -235,4 +326,31 @@ def counters(engine: Engine) -> dict[str, dict[str, int]]:
     return found
 
 
-__all__ = ["Fate", "batch_of", "counters", "engine_of", "final_table", "watermark"]
+def difference(case: Mapping[str, Any], wanted: Mapping[str, Any], got: Mapping[str, Any]) -> str:
+    """Where two results first differ, or nothing."""
+    for part in ("counters", "final_watermark", "emissions", "final_table"):
+        for name in wanted[part]:
+            one, other = wanted[part][name], got[part].get(name)
+            if part == "emissions" and name in got["compiled"]:  # operators do not say what they were shown
+                one, other = _unshown(one), _unshown(other)
+            if repr(one) == repr(other) or _alike(one, other):
+                continue
+            if isinstance(one, list) and isinstance(other, list):
+                at = next((n for n, pair in enumerate(zip(one, other)) if not _alike(*pair)), min(len(one), len(other)))
+                return f"{case['id']} {part} of {name} at {at}: wanted {one[at:at + 1]}, got {other[at:at + 1]}"
+            return f"{case['id']} {part} of {name}: wanted {one}, got {other}"
+    return ""
+
+
+def _unshown(emitted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in one.items() if k not in ("inputs", "missing")} for one in emitted]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return repr(float(one)) == repr(float(other))
+    return bool(one == other)

@@ -43,7 +43,8 @@ class _Draft:
 class Clocks:
     """All clocks of a plan, as flat arrays.
 
-    `front` is the frontier as readers see it: the end of the last bucket closed (minus infinity before the first).
+    `front` is the frontier as readers see it: the end of the last bucket closed, also of those before the first that
+    can hold anything (`first`); minus infinity before any.
     """
 
     def __init__(self, plan: Plan, origins: dict[str, int], end: int) -> None:
@@ -96,6 +97,13 @@ class Clocks:
         self.idle = np.zeros(count, np.bool_)
         self.tick_idle = np.zeros(ticks, np.bool_)
 
+    def watermark(self, group: Group, lane: int) -> int:
+        """E3 for one node, in ns. One that shares the clock of its only input waits for that input's frontier."""
+        clock = int(group.clocks[lane])
+        at = min(lane, len(group.nodes) - 1)
+        shared = any(int(e.up.clocks[e.lanes[min(at, len(e.lanes) - 1)]]) == clock for e in group.edges if len(e.up.clocks))
+        return int(self.front[clock] if shared else self.wm[clock])
+
     def run(self, ref: np.ndarray, value: np.ndarray, steps: np.ndarray) -> tuple[int, Advances]:
         """Apply arrivals in order; returns how many were applied and what closed.
 
@@ -106,8 +114,13 @@ class Clocks:
         done, used = kernels.run(self._state(), ref, value, steps, log)
         return int(done), _advances(log[:used])
 
+    def saw(self, bars: list[int], ticks: list[int], point: int) -> None:
+        """Entry clocks `bars` and tick streams `ticks` have seen up to `point`; what follows is for `settle`."""
+        self.seen[bars] = np.maximum(self.seen[bars], point)
+        self.tick_seen[ticks] = np.maximum(self.tick_seen[ticks], point)
+
     def settle(self, step: int) -> Advances:
-        """Recompute every clock: after a source fell idle, woke or finished."""
+        """Recompute every clock: after a source fell idle, woke or finished, or saw something meanwhile."""
         log = np.empty((self.count + 1, 4), np.int64)
         used = kernels.settle(self._state(), step, log)
         return _advances(log[:used])
@@ -133,6 +146,9 @@ class Clocks:
             self.idle,
             self.tick_idle,
         )
+
+
+NOTHING = Advances(*np.zeros((4, 0), np.int64))
 
 
 def _advances(log: np.ndarray) -> Advances:
@@ -205,9 +221,9 @@ def _derived(
     first = int(firsts[group.index][min(lane, len(firsts[group.index]) - 1)])
     only = next(iter(inputs)) if len(inputs) == 1 else None
     derived = only is not None and only[0] == kernels.CLOCK and draft.lateness[only[1]] < 0
-    if only and derived and draft.interval[only[1]] == group.interval:
-        return only[1]
     flush = closing.all_idle is AllIdle.FLUSH
+    if only and derived and draft.interval[only[1]] == group.interval and (flush or not draft.flush[only[1]]):
+        return only[1]
     key = (group.interval, first, flush, frozenset(inputs))
     if key not in draft.known:
         draft.known[key] = _new(draft, group.interval, -1, first, flush, sorted(inputs))

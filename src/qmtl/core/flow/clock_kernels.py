@@ -63,7 +63,7 @@ def _rescan(s, k):
 
 @numba.njit(cache=True, error_model="numpy")
 def _close(s, k, step, log, used):
-    """Close what the watermark of clock `k` allows (E4) and publish its frontier."""
+    """Close what the watermark of clock `k` allows (E4) and publish its frontier (reading 11)."""
     wm, interval = s[_WM][k], s[_I][k]
     if wm == NEVER:
         return used
@@ -74,7 +74,7 @@ def _close(s, k, step, log, used):
         s[_NEXT][k] = stop
         log[used, 0], log[used, 1], log[used, 2], log[used, 3] = k, start, stop, step
         used += 1
-        s[_FRONT][k] = stop
+    s[_FRONT][k] = max(s[_FRONT][k], stop)
     if wm == FOREVER:
         s[_FRONT][k] = FOREVER
     return used
@@ -165,5 +165,7 @@ def settle(s, step, log):
             s[_WM][k] = max(s[_WM][k], raw)
         elif s[_SEEN][k] == FOREVER:
             s[_WM][k] = FOREVER
+        elif s[_SEEN][k] != NEVER:
+            s[_WM][k] = max(s[_WM][k], s[_SEEN][k] - s[_LATE][k])
         used = _close(s, k, step, log, used)
     return used

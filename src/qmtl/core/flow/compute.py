@@ -53,7 +53,8 @@ def _status(group: Group, r0: int, r1: int, a: int, b: int) -> None:
             cells.fold_own(work, edge.up.S, edge.lanes, edge.required, edge.computed, r0, r1, a, b)
         elif edge.relation is Relation.COARSER:
             _fold_coarse(group, edge, work, r0, r1, a, b)
-    cells.finish(work, group.S, group.M, group.N, group.rows, needs_row, r0, r1, a, b)
+    cells.count_rows(work, group.M, group.N, needs_row, r0, r1, a, b)
+    cells.judge(work, group.S, group.N, group.rows, r0, r1, a, b)
 
 
 def _fold_coarse(group: Group, edge: EdgePlan, work: np.ndarray, r0: int, r1: int, a: int, b: int) -> None:

@@ -23,6 +23,7 @@ class Change(NamedTuple):
     bucket: int
     version: int
     step: int
+    was: int  # the old status: NONE where there was no record
     kind: int  # the new status: VALUE, GAP, NULL, FAILED
     retract: tuple[float, ...] | None
     value: tuple[float, ...] | None
@@ -59,10 +60,13 @@ class Log:
     inputs: dict[tuple[int, int], list[tuple[int, int, Any, list[str]]]] = field(default_factory=dict)
 
 
-def compare(log: Log, group: Group, lane: int, row: int, step: int, old: int, before: np.ndarray) -> bool:
+def compare(
+    log: Log, group: Group, lane: int, row: int, step: int, old: int, before: np.ndarray, raised: bool = False
+) -> bool:
     """Emit what became of a recomputed cell; returns whether its readers must look again.
 
-    `old` and `before` are its status and outputs before; equal bits are suppressed (E8).
+    `old` and `before` are its status and outputs before; equal bits are suppressed (E8), while a function that has
+    just `raised` always tells (reading 17).
     """
     timeline = group.timeline
     assert timeline is not None
@@ -71,7 +75,9 @@ def compare(log: Log, group: Group, lane: int, row: int, step: int, old: int, be
         new = NULL
         group.S[row, lane] = NULL
     now = timeline.V[row, group.out + lane]
-    if old == new:
+    if raised:
+        pass
+    elif old == new:
         if new != VALUE or _equal(before, now):
             return False
     elif new == NONE:
@@ -85,6 +91,7 @@ def compare(log: Log, group: Group, lane: int, row: int, step: int, old: int, be
             int(timeline.bucket[row]),
             int(group.version[row, lane]),
             step,
+            old,
             new,
             tuple(before.tolist()) if old == VALUE else None,
             tuple(now.tolist()) if new == VALUE else None,

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from qmtl.core.flow.clock import Advances, Clocks
+from qmtl.core.flow.clock import NOTHING, Advances, Clocks
 from qmtl.core.flow.emission import Refusal, compare
 from qmtl.core.flow.entry import BarEntry, Fate, TickEntry, from_the_future
-from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED, Arrivals, Source, identity_of
+from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Source, identity_of
+from qmtl.core.flow.order import in_order
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
 from qmtl.core.flow.timeline import FOREVER, NEVER, NONE, PENDING, VALUE
-from qmtl.core.graph.ir import Node, NodeKind, TickIdentity
+from qmtl.core.graph.ir import Node, NodeKind
 
 
 class Engine:
@@ -75,19 +76,19 @@ class Engine:
             bars, ticks, numbers, min(timeouts, default=None), nodes[0].interval_ns, origin, skew=skew
         )
 
-    def _settle(self, advances: Advances) -> None:
-        self.flow.close(advances, self.step)
-
     def resume(self, node_id: str) -> None:
         """Start a halted node again: its marker is corrected and the buckets since get their version 0 (E6)."""
         group, lane = self.plan.home[node_id]
-        self.flow.resume(group, lane, self.step)
+        if self.flow.halts.at.pop((group.index, lane), None) is not None:
+            self.flow.settle(NOTHING, self.step, resumed=(group, lane))
         self.step += 1
 
     def advance(self, batch: Arrivals, start: int = 0, stop: int | None = None) -> None:
         """Apply arrivals ``[start, stop)`` of `batch`; a batch equals its events one by one (E12)."""
         stop = len(batch.kind) if stop is None else stop
-        regular = self._regular(batch, start, stop)
+        regular = np.zeros(stop - start, np.bool_)
+        if not self.flow.careful:
+            regular = in_order(self.sources, batch, start, stop)
         breaks = np.flatnonzero(~regular)
         at = start
         for hit in [*(breaks + start).tolist(), stop]:
@@ -99,56 +100,6 @@ class Engine:
             if hit < stop:
                 self._single(batch, hit)
             at = hit + 1
-
-    def _regular(self, batch: Arrivals, start: int, stop: int) -> np.ndarray:
-        """Arrivals that move their source forward: none of them can be late, repeated or revised (E2, E8)."""
-        kind, source = batch.kind[start:stop], batch.source[start:stop]
-        regular = np.zeros(stop - start, np.bool_)
-        if self.flow.careful:
-            return regular
-        for number, state in enumerate(self.sources):
-            mine = np.flatnonzero((source == number) & (kind == EVENT))
-            if not len(mine) or state.idle or state.finished:
-                continue
-            ts = batch.event_ns[start:stop][mine]
-            ahead_of_clock = batch.available_ns[start:stop][mine] + state.skew
-            sane = (ts <= ahead_of_clock) & (ts >= self._latest_origin(state))
-            point = np.where(sane, ts + (state.interval or 0), NEVER)
-            before = np.maximum.accumulate(np.concatenate([[state.top], point[:-1]]))
-            strictly = state.interval is not None or state.ticks == [] or self._keyed_by_time(state)
-            ahead = point > before if strictly else point >= before
-            if state.ticks and not strictly:
-                ahead &= self._fresh(batch, state, number, mine + start, ts)
-            regular[mine] = ahead & sane
-            state.top = max(state.top, int(point.max(initial=NEVER)))
-        return regular
-
-    @staticmethod
-    def _keyed_by_time(state: Source) -> bool:
-        return any(e.settings.identity is TickIdentity.EVENT_TS for e in state.ticks)
-
-    @staticmethod
-    def _latest_origin(state: Source) -> int:
-        return max((e.origin for e in [*state.bars, *state.ticks]), default=NEVER)
-
-    def _fresh(
-        self, batch: Arrivals, state: Source, number: int, at: np.ndarray, ts: np.ndarray
-    ) -> np.ndarray:
-        """Ticks that append: a new identity, after all earlier ones in (ts, id)."""
-        ids = batch.event_id[number]
-        if ids is None or all(e.settings.identity is TickIdentity.POSITION for e in state.ticks):
-            return np.ones(len(at), np.bool_)
-        mine = [ids[r] for r in batch.row[at]]
-        result = np.zeros(len(at), np.bool_)
-        seen = set(state.ticks[0].known) | set(state.ticks[0].held)
-        last = state.ticks[0].keys[-1] if state.ticks[0].keys else (NEVER, None)
-        for n, (time, identity) in enumerate(zip(ts.tolist(), mine, strict=True)):
-            identity = identity.item() if isinstance(identity, np.generic) else identity
-            ordered = time > last[0] or (time == last[0] and last[1] is not None and identity > last[1])
-            result[n] = ordered and identity not in seen
-            seen.add(identity)
-            last = max(last, (time, identity)) if last[1] is not None else (time, identity)
-        return result
 
     def _in_order(self, batch: Arrivals, start: int, stop: int) -> None:
         source = batch.source[start:stop]
@@ -185,7 +136,7 @@ class Engine:
         done = 0
         while done < len(refs):
             count, advances = self.clocks.run(refs[done:], value[done:], steps[done:])
-            self._settle(advances)
+            self.flow.settle(advances, self.step)
             done += count
 
     def _store_bars(self, batch: Arrivals, state: Source, number: int, at: np.ndarray) -> None:
@@ -244,7 +195,7 @@ class Engine:
             self.flow.careful = True
             self._mark(state, True)
         if fell:
-            self._settle(self.clocks.settle(self.step))
+            self.flow.settle(self.clocks.settle(self.step), self.step)
 
     def _mark(self, state: Source, idle: bool) -> None:
         for entry in state.bars:
@@ -259,7 +210,7 @@ class Engine:
             self.clocks.seen[entry.clock] = FOREVER
         for number in state.tick_numbers:
             self.clocks.tick_seen[number] = FOREVER
-        self._settle(self.clocks.settle(self.step))
+        self.flow.settle(self.clocks.settle(self.step), self.step)
 
     def _event_step(self, batch: Arrivals, at: int, state: Source, number: int) -> None:
         ts, values, revision = self._event(batch, number, at)
@@ -273,7 +224,7 @@ class Engine:
                 entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, mine
             )
             if fate is Fate.SIDE_OUTPUT:
-                entry.held[ts] = mine
+                entry.held.setdefault(ts, []).append(mine)
             elif fate is Fate.USED:
                 self._store_bar(entry, ts, mine, revision, changes)
         touched: list[tuple[TickEntry, list[int]]] = []
@@ -281,21 +232,21 @@ class Engine:
             identity, order = identity_of(tick, batch, number, at, ts, state.position)
             mine = values[tick.take]
             fate = tick.judge(ts, identity, mine, revision, int(self.clocks.wm[tick.clock]), ingest)
-            self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, mine)
+            tell = (tick.reader.index, 0) not in self.flow.halts.at  # reading 18
+            self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, mine, tell)
             if fate is Fate.SIDE_OUTPUT:
-                tick.held[identity] = (ts, mine)
+                tick.held.setdefault(identity, []).append((ts, mine))
             elif fate is Fate.USED:
                 touched.append((tick, tick.store(ts, identity, order, mine, revision)))
         state.position += 1
-        self.flow.correct(changes, touched, self.step)
-        self._move(state, ts, woke, ingest)
+        self.flow.settle(self._move(state, ts, woke, ingest), self.step, changes, touched)
 
     def _store_bar(
         self, entry: BarEntry, ts: int, values: np.ndarray, revision: int | None, changes: Changes
     ) -> None:
         closed, old = entry.store(ts, values, revision)
         clock = entry.clock
-        if self.clocks.front[clock] == NEVER or ts >= self.clocks.next[clock]:
+        if ts >= self.clocks.next[clock]:
             return
         timeline, group = entry.group.timeline, entry.group
         assert timeline is not None
@@ -306,35 +257,41 @@ class Engine:
             changes.setdefault((group.index, entry.lane), set()).add(ts)
 
     def _count(
-        self, counters: dict[str, int], fate: Fate, source: Node, reader: Node, ts: int, values: np.ndarray
+        self,
+        counters: dict[str, int],
+        fate: Fate,
+        source: Node,
+        reader: Node,
+        ts: int,
+        values: np.ndarray,
+        tell: bool = True,
     ) -> None:
         counters["arrivals"] += 1
         counters[fate.value] += 1
-        if fate is not Fate.USED:
+        if tell and fate is not Fate.USED:
             self.flow.log.refusals.append(
                 Refusal(
                     source.node_id, reader.node_id, self.step, ts, tuple(np.asarray(values).tolist()), fate
                 )
             )
 
-    def _move(self, state: Source, ts: int, woke: bool, ingest: int) -> None:
-        """Advance the watermark by one arrival and close what it allows."""
+    def _move(self, state: Source, ts: int, woke: bool, ingest: int) -> Advances:
+        """Advance the watermark by one arrival: what its frontier allows, before the origin too (reading 19)."""
         if woke:
             self._mark(state, False)
         point = ts + (state.interval or 0)
-        bars = [e for e in state.bars if ts >= e.origin and not from_the_future(e.settings, ts, ingest)]
-        ticks = [e for e in state.ticks if ts >= e.origin and not from_the_future(e.settings, ts, ingest)]
+        bars = [e.clock for e in state.bars if not from_the_future(e.settings, ts, ingest)]
+        ticks = {
+            self.clocks.ticks[e.up.nodes[e.lane].node_id]
+            for e in state.ticks
+            if not from_the_future(e.settings, ts, ingest)
+        }
         if bars or ticks:
             state.top = max(state.top, point)
-            refs = [e.clock for e in bars]
-            refs += [
-                self.clocks.count + n
-                for n in sorted({self.clocks.ticks[e.up.nodes[e.lane].node_id] for e in ticks})
-            ]
-            value = np.full(len(refs), point, np.int64)
-            _, advances = self.clocks.run(
-                np.array(refs, np.int64), value, np.full(len(refs), self.step, np.int64)
-            )
-            self._settle(advances)
-        if woke:
-            self._settle(self.clocks.settle(self.step))
+        if self.flow.careful:
+            self.clocks.saw(bars, sorted(ticks), point)
+            return self.clocks.settle(self.step)
+        refs = np.array(bars + [self.clocks.count + n for n in sorted(ticks)], np.int64)
+        steps = np.full(len(refs), self.step, np.int64)
+        _, advances = self.clocks.run(refs, np.full(len(refs), point, np.int64), steps)
+        return advances

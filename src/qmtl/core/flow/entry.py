@@ -49,6 +49,25 @@ def judge_late(settings: EventTime, closing_point: int, watermark: int) -> Fate:
     return Fate.USED
 
 
+def keep_greater(revisions: dict[Any, int], identity: Any, revision: int | None) -> None:
+    """Reading 20: a duplicate with a greater number leaves that number behind."""
+    if revision is not None and identity in revisions:
+        revisions[identity] = max(revisions[identity], revision)
+
+
+def overtaken(revisions: dict[Any, int], identity: Any, revision: int | None) -> bool:
+    """Whether another value of `identity` has a lesser revision than the one stored (reading 20)."""
+    return revision is not None and revision < revisions.get(identity, revision)
+
+
+def remember(revisions: dict[Any, int], identity: Any, revision: int | None) -> None:
+    """The revision of what is stored now; one without a number forgets that of its predecessor."""
+    if revision is None:
+        revisions.pop(identity, None)
+    else:
+        revisions[identity] = revision
+
+
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal bits, every NaN the same NaN (reading 10)."""
     x, y = np.ascontiguousarray(a, np.float64), np.ascontiguousarray(b, np.float64)
@@ -66,7 +85,7 @@ class BarEntry:
     origin: int
     take: np.ndarray  # which of the source's columns are its fields
     counters: dict[str, int] = field(default_factory=new_counters)
-    held: dict[int, np.ndarray] = field(default_factory=dict)  # delivered to the side output
+    held: dict[int, list[np.ndarray]] = field(default_factory=dict)  # delivered to the side output
     revisions: dict[int, int] = field(default_factory=dict)
 
     def judge(
@@ -78,13 +97,12 @@ class BarEntry:
         if ts < self.origin:
             return Fate.BEFORE_ORIGIN
         stored = self.stored(ts)
-        known = self.held.get(ts)
-        if stored is not None:
-            if same(stored, values):
-                return Fate.DUPLICATE
-            if revision is not None and revision < self.revisions.get(ts, revision):
-                return Fate.DUPLICATE
-        if known is not None and same(known, values):
+        if stored is not None and same(stored, values):
+            keep_greater(self.revisions, ts, revision)
+            return Fate.DUPLICATE
+        if any(same(known, values) for known in self.held.get(ts, ())):
+            return Fate.DUPLICATE
+        if stored is not None and overtaken(self.revisions, ts, revision):
             return Fate.DUPLICATE
         return judge_late(self.settings, ts + self.group.interval, watermark)
 
@@ -107,8 +125,7 @@ class BarEntry:
         timeline.V[row, self.group.out + self.lane] = values
         if status == NONE:
             self.group.S[row, self.lane] = PENDING
-        if revision is not None:
-            self.revisions[ts] = revision
+        remember(self.revisions, ts, revision)
         return status == VALUE, old
 
 
@@ -127,7 +144,7 @@ class TickEntry:
     keys: list[tuple[int, Any]] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)
     known: dict[Any, tuple[int, Any]] = field(default_factory=dict)  # identity -> key in `keys`
-    held: dict[Any, tuple[int, np.ndarray]] = field(default_factory=dict)
+    held: dict[Any, list[tuple[int, np.ndarray]]] = field(default_factory=dict)
     revisions: dict[Any, int] = field(default_factory=dict)
 
     def judge(
@@ -139,13 +156,12 @@ class TickEntry:
         if ts < self.origin:
             return Fate.BEFORE_ORIGIN
         key = self.known.get(identity)
-        if key is not None:
-            if key[0] == ts and same(self.rows[bisect_left(self.keys, key)], values):
-                return Fate.DUPLICATE
-            if revision is not None and revision < self.revisions.get(identity, revision):
-                return Fate.DUPLICATE
-        held = self.held.get(identity)
-        if held is not None and held[0] == ts and same(held[1], values):
+        if key is not None and key[0] == ts and same(self.rows[bisect_left(self.keys, key)], values):
+            keep_greater(self.revisions, identity, revision)
+            return Fate.DUPLICATE
+        if any(time == ts and same(held, values) for time, held in self.held.get(identity, ())):
+            return Fate.DUPLICATE
+        if key is not None and overtaken(self.revisions, identity, revision):
             return Fate.DUPLICATE
         interval = self.reader.interval
         return judge_late(self.settings, ts // interval * interval + interval, watermark)
@@ -169,9 +185,13 @@ class TickEntry:
             self.keys.insert(at, key)
             self.rows.insert(at, values)
         self.known[identity] = key
-        if revision is not None:
-            self.revisions[identity] = revision
+        remember(self.revisions, identity, revision)
         return changed
+
+    def has(self, start: int, stop: int) -> bool:
+        """Whether an event lies in ``start <= ts < stop``."""
+        low = bisect_left(self.keys, start, key=lambda k: k[0])
+        return low < len(self.keys) and self.keys[low][0] < stop
 
     def span(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Times and values (n, fields) of the events with ``start <= ts < stop``."""

@@ -57,4 +57,4 @@ def identity_of(
         return position, position
     identity = ids[batch.row[at]]
     identity = identity.item() if isinstance(identity, np.generic) else identity
-    return identity, identity
+    return (position, position) if identity is None else (identity, identity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
 from qmtl.core.flow.view import Columns, View, locked
 from qmtl.core.flow.windows import Shown, TickEntries, decide, show
 from qmtl.core.graph.ir import Node, OnMissing
+
+
+Touch = tuple[EdgePlan, int]  # an input, and the bucket or event time (ns) at which it changed
 
 
 @dataclass(slots=True)
@@ -43,41 +46,82 @@ def correct(
     ticks: TickEntries,
     log: Log,
     lane: int,
-    dirty: list[int],
+    touches: list[Touch],
+    first: int,
     stop: int,
     step: int,
 ) -> list[int]:
-    """Evaluate rows `dirty` (ascending, all closed) again; returns the rows that changed."""
-    halted = halts.at.get((group.index, lane))
-    if halted is not None:
-        return []
+    """Evaluate the closed rows ``[first, stop)`` that `touches` reach, ascending; returns those that changed."""
     timeline = group.timeline
     assert timeline is not None
-    old = group.S[:, lane].copy()
-    _rows(group, dirty[0], stop, lane)
-    group.S[dirty[0] : stop, lane] = old[dirty[0] : stop]
+    own = [timeline.row(ts) for edge, ts in touches if edge.relation is Relation.OWN]
+    if own and min(own) < stop:
+        _rows(group, max(min(own), 0), stop, lane)
+    if (group.index, lane) in halts.at:
+        return []
+    return _again(group, halts, ticks, log, lane, _reached(group, lane, touches, first, stop), stop, step)
+
+
+def _again(
+    group: Group,
+    halts: Halts,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    rows: Iterable[int],
+    stop: int,
+    step: int,
+) -> list[int]:
+    timeline = group.timeline
+    assert timeline is not None
     changed = []
-    for row in dirty:
-        before = timeline.V[row, group.out + lane].copy()
-        _evaluate(group, halts, ticks, log, lane, row, step, int(old[row]))
-        if compare(log, group, lane, row, step, int(old[row]), before):
+    for row in rows:
+        old, before = int(group.S[row, lane]), timeline.V[row, group.out + lane].copy()
+        _evaluate(group, halts, ticks, log, lane, row, step, old)
+        halted = (group.index, lane) in halts.at
+        if compare(log, group, lane, row, step, old, before, halted):
             changed.append(row)
-        if (group.index, lane) in halts.at:
+        if halted:
+            _close_halted(group, lane, stop)
             break
     return changed
+
+
+def resume(
+    group: Group, halts: Halts, ticks: TickEntries, log: Log, lane: int, first: int, stop: int, step: int
+) -> list[int]:
+    """Judge every closed row again after a halt (reading 18); returns the rows that changed."""
+    status = group.S[:stop, lane]
+    status[status == HALTED] = NONE
+    return _again(group, halts, ticks, log, lane, range(first, stop), stop, step)
+
+
+def _close_halted(group: Group, lane: int, stop: int) -> None:
+    """Closed rows after the last record have none because the node has halted, not because of warm-up."""
+    recorded = np.flatnonzero(~np.isin(group.S[:stop, lane], (NONE, HALTED)))
+    group.S[int(recorded[-1]) + 1 : stop, lane] = HALTED
+
+
+def _reached(group: Group, lane: int, touches: list[Touch], first: int, stop: int) -> Iterator[int]:
+    """Closed rows whose windows may show one of `touches`, ascending."""
+    at = first
+    for low, high in sorted(reach(group, edge, lane, ts, stop) for edge, ts in touches):
+        yield from range(max(low, at), min(high, stop))
+        at = max(at, min(high, stop))
 
 
 def reach(group: Group, edge: EdgePlan, lane: int, ts: int, stop: int) -> tuple[int, int]:
     """Closed rows whose window may show the event or bucket `ts` of `edge`: ``[low, high)``, generously."""
     timeline = group.timeline
     assert timeline is not None
-    interval = group.interval
-    if edge.relation is Relation.OWN and edge.window.rows is not None:
-        low = timeline.row(ts)
-        return low, int(cells.nth_row_after(group.M, lane, low, group.rows, stop)) + 1
-    if edge.relation in (Relation.TICK, Relation.FINER, Relation.OWN) and edge.window.span_ns is not None:
-        low = timeline.row(ts)
-        return low, timeline.row(ts + edge.window.span_ns - 1) + 1
+    interval, low, span = group.interval, timeline.row(ts), edge.window.span_ns
+    if edge.relation is Relation.OWN:  # it says what a row is (reading 12), so windows of rows move too
+        high = low + 1 if span is None else timeline.row(ts + span - 1) + 1
+        if any(e.relation is Relation.OWN and e.window.rows for e in group.edges):
+            high = max(high, int(cells.nth_row_after(group.M, lane, max(low, -1), group.rows, stop)) + 1)
+        return low, high
+    if span is not None and edge.relation is not Relation.COARSER:
+        return low, max(low, timeline.row(ts + span - 1)) + 1
     first = (
         timeline.row(ts + edge.up.interval - interval) if edge.up.interval > interval else timeline.row(ts)
     )
@@ -107,8 +151,7 @@ def _rows(group: Group, r0: int, r1: int, lane: int) -> None:
         if edge.relation is Relation.OWN:
             needs_row = needs_row or edge.required
             cells.fold_own(work, edge.up.S, edge.lanes, edge.required, False, r0, r1, lane, lane + 1)
-    scratch = np.zeros((r1, lane + 1), np.uint8)
-    cells.finish(work, scratch, group.M, group.N, 1, needs_row, r0, r1, lane, lane + 1)
+    cells.count_rows(work, group.M, group.N, needs_row, r0, r1, lane, lane + 1)
 
 
 def _evaluate(
@@ -119,7 +162,7 @@ def _evaluate(
     bucket = int(timeline.bucket[row])
     shown = show(group, lane, bucket, ticks)
     status, missing = decide(group, lane, bucket, shown)
-    node = group.nodes[lane]
+    warm, node = status == NONE, group.nodes[lane]
     if status == VALUE:
         answer, cause = _call(group, lane, bucket, shown)
         if cause:
@@ -129,7 +172,7 @@ def _evaluate(
             status = GAP
         else:
             timeline.V[row, group.out + lane] = answer
-    elif status == GAP and _fails(group, node) and old in (NONE, FAILED):
+    elif status == GAP and _fails(group, node) and old == NONE:
         _halt(group, halts, log, lane, bucket, step, "missing: " + ", ".join(missing))
         status = FAILED
     if status in (NONE, GAP) and old != NONE:
@@ -137,7 +180,7 @@ def _evaluate(
     group.S[row, lane] = status
     record = log.inputs.get((group.index, lane))
     if record is not None and status != NONE:
-        record.append((bucket, step, shown, missing))
+        record.append((bucket, step, [] if warm else shown, missing))
 
 
 def _fails(group: Group, node: Node) -> bool:

@@ -1,4 +1,4 @@
-"""Propagation: closing what the clocks allow and correcting what a change reaches, group by group (E8, E12)."""
+"""Propagation: correcting what a change reaches and closing what the clocks allow, group by group (E8, E12)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.clock import Advances, Clocks
 from qmtl.core.flow.emission import Log
 from qmtl.core.flow.entry import TickEntry
-from qmtl.core.flow.plan import EdgePlan, Group, Plan, Relation
+from qmtl.core.flow.function import Touch
+from qmtl.core.flow.plan import Group, Plan, Relation
 from qmtl.core.flow.timeline import FOREVER, NEVER, NONE
 from qmtl.core.graph.ir import NodeKind
 
 Changes = dict[tuple[int, int], set[int]]  # (group, lane) -> buckets whose value or record changed
+Touches = dict[int, list[Touch]]  # by lane of one group
 
 
 class Propagation:
@@ -26,30 +28,46 @@ class Propagation:
         self.halts = function.Halts()
         self.ticks: dict[tuple[int, int, int], TickEntry] = {}
         self.functions = compute.load(plan.groups)
-        self.step = 0
         self.careful = False  # a source has been idle: readers may have closed what is yet to come
         self.closed_at = {
             interval: timeline.plane(clocks.count, np.int32) for interval, timeline in plan.timelines.items()
         }
 
-    def close(self, advances: Advances, step: int) -> None:
-        """Compute every bucket that the clocks closed, group by group in topological order."""
-        if not len(advances.clock):
-            return
-        self.step = step
+    def settle(
+        self,
+        advances: Advances,
+        step: int,
+        changes: Changes | None = None,
+        ticks: list[tuple[TickEntry, list[int]]] | None = None,
+        resumed: tuple[Group, int] | None = None,
+    ) -> None:
+        """One step: each group corrects what the changes reach, then closes what its clocks closed (E12).
+
+        `changes`: of bars that were closed already; `ticks`: entries and the times at which their events changed;
+        `resumed`: a halted lane that starts again.
+        """
+        changes = {} if changes is None else changes
         begin = np.full(self.clocks.count, FOREVER, np.int64)
         end = np.full(self.clocks.count, NEVER, np.int64)
-        np.minimum.at(begin, advances.clock, advances.start)
-        np.maximum.at(end, advances.clock, advances.stop)
-        self._ensure(begin, end)
-        self._stamp(advances)
-        changes: Changes = {}
+        if len(advances.clock):
+            np.minimum.at(begin, advances.clock, advances.start)
+            np.maximum.at(end, advances.clock, advances.stop)
+            self._ensure(begin, end)
+            self._stamp(advances)
+        stored = self._stored(ticks or [])
         for group in self.plan.groups:
             if group.timeline is None:
                 continue
-            if self.careful and group.edges:
-                self._correct_group(group, self._dirty(group, changes, begin), changes, begin)
-            self._close_group(group, begin, end, changes)
+            if group.edges:
+                touches = self._touches(group, changes) if changes else {}
+                if group.index in stored:
+                    touches.setdefault(0, []).extend(stored[group.index])
+                if touches:
+                    self._correct(group, touches, changes, begin, step)
+            if resumed is not None and resumed[0] is group:
+                self._resume(group, resumed[1], changes, begin, step)
+            if len(advances.clock):
+                self._close_group(group, begin, end, changes)
 
     def _ensure(self, begin: np.ndarray, end: np.ndarray) -> None:
         for k in np.flatnonzero(end > begin).tolist():
@@ -125,99 +143,83 @@ class Propagation:
             if len(rows):
                 changes.setdefault((group.index, lane), set()).update(timeline.bucket[rows].tolist())
 
-    def correct(self, changes: Changes, ticks: list[tuple[TickEntry, list[int]]], step: int) -> None:
-        """E8: recompute every closed bucket that a change reaches, in topological order."""
-        if not changes and not ticks:
-            return
-        self.step = step
-        direct: dict[int, list[tuple[EdgePlan, int]]] = {}
+    @staticmethod
+    def _stored(ticks: list[tuple[TickEntry, list[int]]]) -> Touches:
+        """What each reader of ticks (by the index of its group) sees changed."""
+        found: Touches = {}
         for entry, times in ticks:
             for edge in entry.reader.edges:
                 if edge.up is entry.up and int(edge.lanes[0]) == entry.lane:
-                    direct.setdefault(entry.reader.index, []).extend((edge, ts) for ts in times)
-        for group in self.plan.groups:
-            if not group.edges or group.timeline is None:
-                continue
-            dirty = self._dirty(group, changes, None)
-            for edge, ts in direct.get(group.index, ()):
-                self._reach(group, edge, 0, ts, self._stop(group, 0, None), dirty)
-            self._correct_group(group, dirty, changes, None)
+                    found.setdefault(entry.reader.index, []).extend((edge, ts) for ts in times)
+        return found
 
-    def resume(self, group: Group, lane: int, step: int) -> None:
-        """Evaluate a halted lane again from the bucket that failed; readers are corrected."""
-        failed = self.halts.at.pop((group.index, lane), None)
-        if failed is None:
-            return
-        self.step = step
-        timeline, changes = group.timeline, dict[tuple[int, int], set[int]]()
-        assert timeline is not None
-        first, stop = timeline.row(failed), self._stop(group, lane, None)
-        group.S[first + 1 : stop, lane] = NONE
-        self._correct_group(group, {lane: set(range(first, stop))}, changes, None)
-        self.correct(changes, [], step)
-
-    def _stop(self, group: Group, lane: int, begin: np.ndarray | None) -> int:
-        """Rows of the lane that are closed (before this pass, where `begin` says what it closes)."""
-        timeline, clock = group.timeline, group.clocks[lane]
-        assert timeline is not None
-        if begin is None and self.clocks.front[clock] == NEVER:
-            return 0
-        bound = int(self.clocks.next[clock])
-        if begin is not None:
-            bound = min(bound, int(begin[clock]))
-            if self.clocks.front[clock] == NEVER:
-                return 0
-        return max(0, timeline.row(bound)) if timeline.rows else 0
-
-    def _dirty(self, group: Group, changes: Changes, begin: np.ndarray | None) -> dict[int, set[int]]:
-        """Closed rows of each lane that a change of an input reaches."""
-        dirty: dict[int, set[int]] = {}
-        if not changes:
-            return dirty
+    @staticmethod
+    def _touches(group: Group, changes: Changes) -> Touches:
+        """By lane, which input changed at which bucket."""
+        found: Touches = {}
         for edge in group.edges:
             for lane in range(len(edge.lanes)):
                 buckets = changes.get((edge.up.index, int(edge.lanes[lane])))
-                if not buckets:
-                    continue
-                stop = self._stop(group, lane, begin)
-                for bucket in buckets:
-                    self._reach(group, edge, lane, bucket, stop, dirty)
-        return dirty
+                if buckets:
+                    found.setdefault(lane, []).extend((edge, bucket) for bucket in buckets)
+        return found
+
+    def _closed(self, group: Group, lane: int, begin: np.ndarray) -> tuple[int, int]:
+        """Rows of the lane ``[first, stop)`` that can hold something and were closed before this step."""
+        timeline, clock = group.timeline, int(group.clocks[lane])
+        assert timeline is not None
+        bound, first = int(min(self.clocks.next[clock], begin[clock])), int(self.clocks.first[clock])
+        if not timeline.rows or bound == NEVER:
+            return 0, 0
+        return max(0, timeline.row(first)) if first > NEVER else 0, max(0, timeline.row(bound))
+
+    def _correct(
+        self, group: Group, touches: Touches, changes: Changes, begin: np.ndarray, step: int
+    ) -> None:
+        """E8: recompute the closed rows that `touches` reach, and add what changed to `changes`."""
+        changed: dict[int, list[int]] = {}
+        for lane, touched in touches.items():
+            first, stop = self._closed(group, lane, begin)
+            if group.kind is NodeKind.FUNCTION:
+                changed[lane] = function.correct(
+                    group, self.halts, self.ticks, self.log, lane, touched, first, stop, step
+                )
+                continue
+            rows = sorted(_rows_of(group, lane, touched, first, stop))
+            if not rows:
+                continue
+            if group.kind is NodeKind.CROSS:
+                changed = compute.correct_cross(group, self.functions, self.log, rows, step)
+            else:
+                changed[lane] = compute.correct(
+                    group, self.functions, self.ticks, self.log, lane, rows, stop, step
+                )
+        self._note(group, changed, changes)
+
+    def _resume(self, group: Group, lane: int, changes: Changes, begin: np.ndarray, step: int) -> None:
+        first, stop = self._closed(group, lane, begin)
+        rows = function.resume(group, self.halts, self.ticks, self.log, lane, first, stop, step)
+        self._note(group, {lane: rows}, changes)
 
     @staticmethod
-    def _reach(
-        group: Group, edge: EdgePlan, lane: int, ts: int, stop: int, dirty: dict[int, set[int]]
-    ) -> None:
+    def _note(group: Group, changed: dict[int, list[int]], changes: Changes) -> None:
         timeline = group.timeline
         assert timeline is not None
-        row = timeline.row(ts)
-        if group.kind is NodeKind.FUNCTION or edge.relation is Relation.COARSER:
-            low, high = function.reach(group, edge, lane, ts, stop)
-        else:
-            low, high = row, row + 1
-        rows = range(max(low, 0), min(high, stop))
-        if rows:
-            dirty.setdefault(lane, set()).update(rows)
-
-    def _correct_group(
-        self, group: Group, dirty: dict[int, set[int]], changes: Changes, begin: np.ndarray | None
-    ) -> None:
-        if not dirty:
-            return
-        timeline = group.timeline
-        assert timeline is not None
-        changed: dict[int, list[int]] = {}
-        if group.kind is NodeKind.CROSS:
-            rows = sorted(set().union(*dirty.values()))
-            changed = compute.correct_cross(group, self.functions, self.log, rows, self.step)
-        else:
-            for lane, reached in dirty.items():
-                stop = self._stop(group, lane, begin)
-                arguments = (self.log, lane, sorted(reached), stop, self.step)
-                if group.kind is NodeKind.FUNCTION:
-                    changed[lane] = function.correct(group, self.halts, self.ticks, *arguments)
-                else:
-                    changed[lane] = compute.correct(group, self.functions, self.ticks, *arguments)
         for lane, rows in changed.items():
             if rows:
                 changes.setdefault((group.index, lane), set()).update(timeline.bucket[rows].tolist())
+
+
+def _rows_of(group: Group, lane: int, touched: list[Touch], first: int, stop: int) -> set[int]:
+    """Closed rows at which a compiled group sees `touched`; how far they reach is the kernel's matter."""
+    timeline = group.timeline
+    assert timeline is not None
+    rows: set[int] = set()
+    for edge, ts in touched:
+        if edge.relation is Relation.COARSER:
+            low, high = function.reach(group, edge, lane, ts, stop)
+        else:
+            low = timeline.row(ts)
+            high = low + 1
+        rows.update(range(max(low, first), min(high, stop)))
+    return rows

@@ -67,15 +67,23 @@ def fold_coarse(
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def finish(W, S, M, N, rows, needs_row, r0, r1, a, b):
+def count_rows(W, M, N, needs_row, r0, r1, a, b):
+    """Which buckets are rows of the node, and how many there are up to each (E5)."""
+    for r in range(r0, r1):
+        for lane in range(a, b):
+            w = W[r - r0, lane - a]
+            row = (w & NO_ROW) == 0 if needs_row else (w & OWN) != 0
+            M[r, lane] = 1 if row else 0
+            N[r, lane] = (N[r - 1, lane] if r > 0 else 0) + (1 if row else 0)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def judge(W, S, N, rows, r0, r1, a, b):
     """Statuses of a node whose windows are rows. What was recorded stays recorded (reading 5)."""
     for r in range(r0, r1):
         for lane in range(a, b):
             w = W[r - r0, lane - a]
             before = N[r - 1, lane] if r > 0 else 0
-            row = (w & NO_ROW) == 0 if needs_row else (w & OWN) != 0
-            M[r, lane] = 1 if row else 0
-            N[r, lane] = before + (1 if row else 0)
             old = S[r, lane]
             if before < rows - 1 or (w & WARM) != 0:
                 new = NONE

@@ -26,6 +26,12 @@ class Shown:
     present: bool
     warm: bool = False  # the window or the input is still in warm-up
     whole: bool = True  # every sub-bar is there (`complete`)
+    absent: np.ndarray | None = None  # rows at which an optional input has nothing, where windows are rows
+
+    @property
+    def real(self) -> np.ndarray:
+        """The rows that the input really has."""
+        return np.ones(len(self.times), np.bool_) if self.absent is None else ~self.absent
 
 
 def show(group: Group, lane: int, bucket: int, ticks: TickEntries) -> list[Shown]:
@@ -113,12 +119,20 @@ def _ticks(group: Group, lane: int, bucket: int, edge: EdgePlan, ticks: TickEntr
     end, span = bucket + group.interval, edge.window.span_ns
     assert span is not None
     times, values = entry.span(end - span, end)
-    whole = True
-    if edge.complete:
-        filled = np.unique(times // group.interval)
-        whole = len(filled) == span // group.interval
-    present = bool(len(times)) and bool(times[-1] >= bucket)
+    filled = np.unique(times // group.interval)
+    whole = not edge.complete or len(filled) == _parts(end - span, end, group.interval)
+    present = entry.has(bucket, end)
     return Shown(times, values[:, list(edge.columns)], present, end - span < _origin(group, lane), whole)
+
+
+def _parts(begin: int, end: int, interval: int) -> int:
+    """How many buckets have a part in ``[begin, end)``; `end` is the end of one (reading 13)."""
+    return (end - begin // interval * interval) // interval
+
+
+def _whole(begin: int, end: int, interval: int) -> int:
+    """How many bars begin in ``[begin, end)``; `end` is the end of one (reading 13)."""
+    return (end + -begin // interval * interval) // interval
 
 
 def _origin(group: Group, lane: int) -> int:
@@ -134,12 +148,13 @@ def _own(group: Group, lane: int, bucket: int, edge: EdgePlan, rows: np.ndarray)
     if edge.window.rows is not None:
         rows = rows[-edge.window.rows :]
         times, values = _take(edge, lane, rows)
-        values[edge.up.S[rows, edge.lanes[lane]] != VALUE] = np.nan
-        return Shown(times, values, status == VALUE, warm)
+        absent = edge.up.S[rows, edge.lanes[lane]] != VALUE
+        values[absent] = np.nan
+        return Shown(times, values, status == VALUE, warm, absent=absent)
     end, span = bucket + group.interval, edge.window.span_ns
     assert span is not None
     seen = _present_rows(edge, lane, end - span, end)
-    whole = not edge.complete or len(seen) == span // group.interval
+    whole = not edge.complete or len(seen) == _whole(end - span, end, group.interval)
     times, values = _take(edge, lane, seen)
     return Shown(times, values, status == VALUE, warm or end - span < _origin(group, lane), whole)
 
@@ -155,7 +170,7 @@ def _finer(group: Group, lane: int, bucket: int, edge: EdgePlan) -> Shown:
         assert span is not None
         seen = _present_rows(edge, lane, end - span, end)
         warm = warm or end - span < _origin(group, lane)
-        whole = len(seen) == span // fine
+        whole = len(seen) == _whole(end - span, end, fine)
     else:
         seen = _latest(edge, lane, end - fine, edge.window.rows)
         warm = warm or (edge.required and 0 < len(seen) < edge.window.rows)
