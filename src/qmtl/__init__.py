@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qmtl.core.control.portfolio import Costs as Costs
+    from qmtl.core.control.costs import Costs as Costs
     from qmtl.core.flow.event import ClockTick as ClockTick
     from qmtl.core.flow.event import Event as Event
     from qmtl.core.graph.duration import Duration as Duration
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Catalog": "qmtl.sdk.catalog",
     "ClockTick": "qmtl.core.flow.event",
-    "Costs": "qmtl.core.control.portfolio",
+    "Costs": "qmtl.core.control.costs",
     "Duration": "qmtl.core.graph.duration",
     "Event": "qmtl.core.flow.event",
     "Node": "qmtl.sdk.node",

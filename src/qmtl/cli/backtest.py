@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qmtl.cli.loading import pairs_of
-from qmtl.core.control.portfolio import Costs
+from qmtl.core.control.costs import Costs
 from qmtl.core.errors import UserError
 from qmtl.core.flow.catalog import Catalog
 from qmtl.runtime.run import Run

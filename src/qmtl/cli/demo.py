@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from qmtl.core.control.portfolio import Costs
+from qmtl.core.control.costs import Costs
 from qmtl.core.errors import UserError
 from qmtl.core.flow.event import Event
 from qmtl.runtime.run import Run
@@ -123,7 +123,8 @@ def _tell(console: Console, run: Run, strategy: Strategy) -> None:
     result = run[strategy]
     totals, metrics = result.totals, result.metrics
     console.print(
-        f"{type(strategy).__name__:<10} {totals['arrivals']:,} bars arrived, {result.correction_count:,} values corrected "
+        f"{type(strategy).__name__:<10} {totals['arrivals']:,} bars arrived, "
+        f"{result.correction_count:,} values corrected "
         f"by late ones · return {metrics.total_return:+.0%}, Sharpe {metrics.sharpe:.2f}, "
         f"deepest drawdown {metrics.max_drawdown.depth:.0%}, {len(result.portfolio.fills):,} fills"
     )

@@ -62,7 +62,8 @@ class Param:
             )
         if isinstance(value, float) and not isfinite(value):
             raise UserError("not a finite number", place=place, value=value, cure="give a number")
-        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+        number = value if isinstance(value, int | float) else 0  # bounds are given for numbers only
+        if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
             raise UserError(
                 "out of range", place=place, value=value, cure=f"between {self.low} and {self.high}"
             )

@@ -86,8 +86,8 @@ def execute(
 ) -> Executed:
     """Run `nodes` over `arrivals`.
 
-    `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose inputs
-    are kept with every emission.
+    `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose
+    inputs     are kept with every emission.
     """
     end = _end(nodes, arrivals) if end is None else end
     arrivals = _until(arrivals, end)

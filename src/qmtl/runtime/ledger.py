@@ -55,7 +55,9 @@ def cells_of(engine: Engine, group: Group, lane: int, start: int) -> Cells:
     plane = timeline.planes[engine.flow.closed_at[group.interval]]
     steps = plane[: timeline.rows, group.clocks[lane]].astype(np.int64) - 1
     bucket = timeline.bucket[: timeline.rows]
-    closed = bucket < engine.clocks.next[group.clocks[lane]]  # rows older than all data have no closing arrival
+    closed = (
+        bucket < engine.clocks.next[group.clocks[lane]]
+    )  # rows older than all data have no closing arrival
     keep = np.flatnonzero(closed & (bucket >= start))
     status = np.asarray(group.S)[keep, lane]
     value = timeline.V[np.ix_(keep, group.out + lane)] if len(keep) else np.zeros((0, len(group.out)))

@@ -35,7 +35,8 @@ class LookAhead:
             return f"no look-ahead at {self.cuts} cuts"
         where = f" ({self.place})" if self.place else ""
         return (
-            f"{self.node}{where} sees the future: its value at {self.bucket} was {self.before!r}, and {self.after!r} when "
+            f"{self.node}{where} sees the future: its value at {self.bucket} was {self.before!r}, "
+            f"and {self.after!r} when "
             f"what arrived after {self.cut} was replaced by noise"
         )
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from qmtl.core.control.account import Account
+from qmtl.core.control.costs import Costs
 from qmtl.core.control.metrics import Metrics
-from qmtl.core.control.portfolio import Costs, Portfolio
+from qmtl.core.control.portfolio import Portfolio
 from qmtl.core.errors import UserError
 from qmtl.core.flow.emission import Change
 from qmtl.core.flow.entry import Fate, new_counters
@@ -65,7 +66,8 @@ class Result:
         """Everything emitted, in order: one row per emission; a run of gaps is one row ``[bucket, until)``.
 
         Columns: node, bucket, until, version, kind (initial, correction, gap, failed), output, value, retract, step
-        (number of the arrival that caused it), at (when that arrived). `node` as in `frame`; default: all computed nodes.
+        (number of the arrival that caused it), at (when that arrived). `node` as in `frame`; default: all computed
+        nodes.
         """
         nodes = (
             [self.find(node).node]
@@ -189,7 +191,8 @@ class Result:
             if node.node_id in self.nodes:
                 where = f" ({node.place})" if node.place else ""
                 said.append(
-                    f"{node.label or node.operator}{where} halted at bucket {instant_text(failure.bucket)}: {failure.cause}"
+                    f"{node.label or node.operator}{where} halted at bucket "
+                    f"{instant_text(failure.bucket)}: {failure.cause}"
                 )
         return said
 

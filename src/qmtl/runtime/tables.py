@@ -24,7 +24,8 @@ def table(
 ) -> Any:
     """`columns` as a table; those named in `times` are ns since 1970 UTC and become timestamps.
 
-    `index` (pandas only): the column that becomes the index. Raises :class:`UserError` for an unknown or missing library.
+    `index` (pandas only): the column that becomes the index. Raises :class:`UserError` for an unknown or missing
+    library.
     """
     try:
         chosen = TableKind(kind)

@@ -11,7 +11,7 @@ from qmtl.core.graph import ir
 from qmtl.sdk.strategy import Strategy, build
 
 if TYPE_CHECKING:
-    from qmtl.core.control.portfolio import Costs
+    from qmtl.core.control.costs import Costs
     from qmtl.runtime.run import Run
 
 
@@ -35,8 +35,8 @@ class Runner:
         """Run one or many strategies over `data`; what they share is computed once.
 
         data           a dict stream id → path, frame or events; a `Catalog`; an iterable of `Event`s and `ClockTick`s
-        start, end     ``[start, end)`` of what is emitted; earlier data is history, later data is not read. A date without
-                       a zone is UTC. Default: all there is
+        start, end     ``[start, end)`` of what is emitted; earlier data is history, later data is not read. A date
+                       without a zone is UTC. Default: all there is
         origin         earlier events are dropped (E10); default: each stream's earliest data
         finished       whether a source ends with its data, so that every bucket up to `end` closes
         costs          of trading: `Costs(fee_bps=…, slippage_bps=…)`
@@ -47,7 +47,7 @@ class Runner:
 
         Raises :class:`UserError` for a mistake in a strategy or in the data, naming place, value and cure.
         """
-        from qmtl.core.control.portfolio import Costs as NoCosts
+        from qmtl.core.control.costs import Costs as NoCosts
         from qmtl.runtime.progress import shown
 
         chosen = _strategies(strategies)
@@ -63,7 +63,10 @@ class Runner:
                 cure="end lies after start",
             )
         graphs = _concrete([build(strategy) for strategy in chosen], data)
-        options = {"finished": finished, "origin": str(origin) if origin is not None else None}
+        options: dict[str, Any] = {
+            "finished": finished,
+            "origin": str(origin) if origin is not None else None,
+        }
         options["periods_per_year"] = periods_per_year
         with shown(progress) as report:
             return _run(
@@ -91,7 +94,7 @@ def _strategies(given: Strategy | Iterable[Strategy]) -> list[Strategy]:
         raise UserError(
             "no strategy to run", place="strategies", cure="give one, a list, or grid(Trend, fast=[8, 12])"
         )
-    return chosen  # type: ignore[return-value]
+    return chosen
 
 
 def _concrete(graphs: list[ir.Graph], data: Any) -> list[ir.Graph]:

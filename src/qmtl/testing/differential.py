@@ -16,8 +16,8 @@ import numpy as np
 
 from qmtl.core.flow.emission import Refusal
 from qmtl.core.flow.engine import Engine
-from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED
 from qmtl.core.flow.entry import Fate
+from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED
 from qmtl.core.flow.plan import EdgePlan, Group, build
 from qmtl.core.flow.timeline import FAILED, FOREVER, GAP, NEVER, NULL, VALUE
 from qmtl.core.flow.view import View
@@ -250,9 +250,16 @@ def told(case: Mapping[str, Any], cuts: Sequence[int] = (), *, compiled: bool = 
 def emissions_of(case: Mapping[str, Any], engine: Engine, name: str) -> list[dict[str, Any]]:
     """Everything a node told, in order: refusals, then by step corrections and closings by bucket."""
     group, lane = engine.plan.home[name]
-    shown = {(b, step): (seen, missing) for b, step, seen, missing in engine.flow.log.inputs.get((group.index, lane), ())}
+    shown = {
+        (b, step): (seen, missing)
+        for b, step, seen, missing in engine.flow.log.inputs.get((group.index, lane), ())
+    }
     columns = emissions(engine, group, lane, NEVER)
-    result = [(refusal.step, 0, _refused(refusal, group)) for refusal in engine.flow.log.refusals if refusal.reader == name]
+    result = [
+        (refusal.step, 0, _refused(refusal, group))
+        for refusal in engine.flow.log.refusals
+        if refusal.reader == name
+    ]
     for n in range(len(columns.bucket)):
         for bucket in range(int(columns.bucket[n]), int(columns.until[n]), group.interval):
             step = int(columns.step[n])
@@ -271,11 +278,17 @@ def _rows(edge: EdgePlan, shown: Shown) -> list[list[float]]:
 def _emission(
     columns: Emissions, n: int, bucket: int, step: int, inputs: dict[str, Any], missing: list[str]
 ) -> dict[str, Any]:
-    base, kind, version = {"step": step, "bucket": bucket}, columns.kind[n], int(columns.version[n])
+    base: dict[str, Any] = {"step": step, "bucket": bucket}
+    kind, version = columns.kind[n], int(columns.version[n])
     output = float(columns.value[n, 0]) if columns.has_value[n] else None
     if version == 0 and kind != "initial":
         return base | {"kind": "gap_fail" if kind == "failed" else "gap_skip", "missing": missing}
-    base |= {"kind": "correction" if version else "initial", "inputs": inputs, "output": output, "version": version}
+    base |= {
+        "kind": "correction" if version else "initial",
+        "inputs": inputs,
+        "output": output,
+        "version": version,
+    }
     if version:
         base["retract"] = float(columns.retract[n, 0]) if columns.has_retract[n] else None
     return base
@@ -283,7 +296,7 @@ def _emission(
 
 def _refused(refusal: Refusal, group: Group) -> dict[str, Any]:
     ts = refusal.ts // NS
-    one = {
+    one: dict[str, Any] = {
         "step": refusal.step,
         "kind": "side_output",
         "upstream": refusal.source,
@@ -336,8 +349,11 @@ def difference(case: Mapping[str, Any], wanted: Mapping[str, Any], got: Mapping[
             if repr(one) == repr(other) or _alike(one, other):
                 continue
             if isinstance(one, list) and isinstance(other, list):
-                at = next((n for n, pair in enumerate(zip(one, other)) if not _alike(*pair)), min(len(one), len(other)))
-                return f"{case['id']} {part} of {name} at {at}: wanted {one[at:at + 1]}, got {other[at:at + 1]}"
+                at = next(
+                    (n for n, pair in enumerate(zip(one, other, strict=False)) if not _alike(*pair)),
+                    min(len(one), len(other)),
+                )
+                return f"{case['id']} {part} of {name} at {at}: wanted {one[at : at + 1]}, got {other[at : at + 1]}"
             return f"{case['id']} {part} of {name}: wanted {one}, got {other}"
     return ""
 

@@ -61,16 +61,15 @@ class Scenario(Strategy):
 
 def _window(case: Mapping[str, Any], upstream: Mapping[str, Any]) -> Any:
     interval = upstream.get("interval")
-    ticks = {} if interval else {"identity": "event_ts"}
     stream = StreamInput(
         upstream["name"],
         interval=interval and Duration.from_ns(interval * NS),
         fields=("value",),
-        lateness=_seconds(case["lateness"]),
+        lateness=case["lateness"],
         on_late=case["on_late"],
         allowed_lateness=_seconds(case["correction_horizon"]),
         idle_timeout=_seconds(case["idle_timeout"]),
-        **ticks,
+        identity=None if interval else "event_ts",
     )
     rows = case["window"] == "rows" and interval
     size = case["period"] if rows else Duration.from_ns(case["period"] * case["interval"] * NS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qmtl.core.control.costs import Costs
 from qmtl.core.control.metrics import CALENDAR_DAYS, Metrics, MonthlyReturns, measure, monthly_returns
-from qmtl.core.control.portfolio import CAPITAL, Costs, Portfolio, TradedStream, buy_and_hold, simulate
+from qmtl.core.control.portfolio import CAPITAL, Portfolio, TradedStream, buy_and_hold, simulate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,13 +27,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.errors import UserError
+from qmtl.core.control.costs import BPS, Costs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,30 +43,6 @@ CAPITAL = 100_000.0
 
 DUST = 1e-9
 """Trades below this share of equity are rounding errors of the last fill and are not made."""
-
-BPS = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What trading costs, in basis points (1/100 of a percent) of the traded notional."""
-
-    fee_bps: float = 0.0
-    slippage_bps: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("fee_bps", "slippage_bps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-                raise UserError(f"{name} must be a number", place="Costs", value=value, cure="5 means 0.05 %")
-            if not (isfinite(value) and 0 <= value < 10_000):
-                raise UserError(
-                    f"{name} must be at least 0 and below 10000 (100 %)",
-                    place="Costs",
-                    value=value,
-                    cure="basis points of the traded notional are meant: 5 means 0.05 %",
-                )
-            object.__setattr__(self, name, float(value))
 
 
 class Decisions(NamedTuple):

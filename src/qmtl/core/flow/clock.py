@@ -101,7 +101,11 @@ class Clocks:
         """E3 for one node, in ns. One that shares the clock of its only input waits for that input's frontier."""
         clock = int(group.clocks[lane])
         at = min(lane, len(group.nodes) - 1)
-        shared = any(int(e.up.clocks[e.lanes[min(at, len(e.lanes) - 1)]]) == clock for e in group.edges if len(e.up.clocks))
+        shared = any(
+            int(e.up.clocks[e.lanes[min(at, len(e.lanes) - 1)]]) == clock
+            for e in group.edges
+            if len(e.up.clocks)
+        )
         return int(self.front[clock] if shared else self.wm[clock])
 
     def run(self, ref: np.ndarray, value: np.ndarray, steps: np.ndarray) -> tuple[int, Advances]:

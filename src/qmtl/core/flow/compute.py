@@ -1,4 +1,4 @@
-"""Compiled groups: closing a rectangle, and recomputing what a change reaches (E8)."""
+"""Compiled groups: statuses and values of a rectangle of rows by lanes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from qmtl.core.flow import status_kernels as cells
-from qmtl.core.flow.emission import Log, compare
 from qmtl.core.flow.kernel import KernelKind
 from qmtl.core.flow.plan import EdgePlan, Group, Relation
 from qmtl.core.flow.timeline import NONE, NULL, VALUE
@@ -16,7 +15,6 @@ from qmtl.core.flow.windows import TickEntries, decide, show
 from qmtl.core.graph.ir import NodeKind
 
 BLOCK = 1024  # rows worked on at once: bounds the work planes
-REPLAY = 64  # rows a scan replays before it looks whether its state has met the old one
 
 Compiled = dict[int, Callable[..., Any]]
 
@@ -35,13 +33,13 @@ def close(group: Group, functions: Compiled, ticks: TickEntries, r0: int, r1: in
     for start in range(r0, r1, BLOCK):
         stop = min(r1, start + BLOCK)
         if group.kind is NodeKind.CROSS:
-            _cross(group, functions, start, stop)
+            cross(group, functions, start, stop)
             continue
-        _status(group, start, stop, a, b)
-        _values(group, functions, ticks, start, stop, a, b)
+        statuses(group, start, stop, a, b)
+        values(group, functions, ticks, start, stop, a, b)
 
 
-def _status(group: Group, r0: int, r1: int, a: int, b: int) -> None:
+def statuses(group: Group, r0: int, r1: int, a: int, b: int) -> None:
     kernel = group.kernel
     if kernel is not None and kernel.kind is KernelKind.RESAMPLE:
         return
@@ -94,7 +92,7 @@ def _fold_coarse(group: Group, edge: EdgePlan, work: np.ndarray, r0: int, r1: in
             )
 
 
-def _values(group: Group, functions: Compiled, ticks: TickEntries, r0: int, r1: int, a: int, b: int) -> None:
+def values(group: Group, functions: Compiled, ticks: TickEntries, r0: int, r1: int, a: int, b: int) -> None:
     timeline, kernel = group.timeline, group.kernel
     assert timeline is not None and kernel is not None
     if kernel.kind is KernelKind.RESAMPLE:
@@ -136,7 +134,7 @@ def _gather(group: Group, r0: int, r1: int, a: int, b: int) -> None:
             cells.gather(timeline.V, off, timeline.V, edge.up.out[column], edge.lanes, r0, r1, a, b)
 
 
-def _cross(group: Group, functions: Compiled, r0: int, r1: int) -> None:
+def cross(group: Group, functions: Compiled, r0: int, r1: int) -> None:
     timeline, kernel = group.timeline, group.kernel
     assert timeline is not None and kernel is not None
     members = len(group.edges)
@@ -207,101 +205,3 @@ def _aggregate(x: np.ndarray, method: int) -> float:
             total += value
         return total if method == 4 else total / len(x)
     return float([x[0], x.max(), x.min(), x[-1], 0.0, 0.0, len(x)][method])
-
-
-def correct(
-    group: Group,
-    functions: Compiled,
-    ticks: TickEntries,
-    log: Log,
-    lane: int,
-    dirty: list[int],
-    stop: int,
-    step: int,
-) -> list[int]:
-    """Recompute lane `lane` after its inputs changed at rows `dirty` (ascending); returns the rows that changed.
-
-    `stop`: rows closed so far. A scan replays until its state has the old bits again; the rest reaches as far as
-    its window does.
-    """
-    kernel = group.kernel
-    assert kernel is not None
-    if group.kind is NodeKind.CROSS:
-        return []
-    low, last = dirty[0], dirty[-1]
-    if kernel.kind is KernelKind.SCAN:
-        return _replay(group, functions, ticks, log, lane, low, last, stop, step)
-    high = last + 1
-    old = group.S[low:stop, lane].copy()
-    if kernel.kind is KernelKind.WINDOW:
-        before = _outputs(group, lane, low, stop)
-        _status(group, low, stop, lane, lane + 1)
-        high = int(cells.nth_row_after(group.M, lane, last, kernel.rows - 1, stop)) + 1
-        moved = np.flatnonzero(group.S[low:stop, lane] != old)
-        high = max(high, low + int(moved[-1]) + 1 if len(moved) else 0)
-    else:
-        before = _outputs(group, lane, low, high)
-        _status(group, low, high, lane, lane + 1)
-    _values(group, functions, ticks, low, high, lane, lane + 1)
-    return [
-        row
-        for row in range(low, high)
-        if compare(log, group, lane, row, step, int(old[row - low]), before[row - low])
-    ]
-
-
-def _outputs(group: Group, lane: int, low: int, high: int) -> np.ndarray:
-    assert group.timeline is not None
-    return group.timeline.V[low:high, group.out + lane].copy()
-
-
-def _replay(
-    group: Group,
-    functions: Compiled,
-    ticks: TickEntries,
-    log: Log,
-    lane: int,
-    low: int,
-    last: int,
-    stop: int,
-    step: int,
-) -> list[int]:
-    timeline = group.timeline
-    assert timeline is not None
-    old = group.S[low:stop, lane].copy()
-    _status(group, low, stop, lane, lane + 1)
-    moved = np.flatnonzero(group.S[low:stop, lane] != old)
-    last = max(last, low + int(moved[-1]) if len(moved) else 0)
-    changed: list[int] = []
-    start = low
-    while start < stop:
-        end = min(start + REPLAY, stop)
-        before = _outputs(group, lane, start, end)
-        state = timeline.V[end - 1, group.state + lane].view(np.int64).copy()
-        _values(group, functions, ticks, start, end, lane, lane + 1)
-        changed += [
-            row
-            for row in range(start, end)
-            if compare(log, group, lane, row, step, int(old[row - low]), before[row - start])
-        ]
-        again = timeline.V[end - 1, group.state + lane].view(np.int64)
-        if end > last and bool(np.all(again == state)):
-            break
-        start = end
-    return changed
-
-
-def correct_cross(
-    group: Group, functions: Compiled, log: Log, dirty: list[int], step: int
-) -> dict[int, list[int]]:
-    """Recompute a cross-section at rows `dirty`; returns the rows that changed, by lane."""
-    changed: dict[int, list[int]] = {}
-    for row in dirty:
-        old = group.S[row].copy()
-        assert group.timeline is not None
-        before = [group.timeline.V[row, group.out + lane].copy() for lane in range(group.lanes)]
-        _cross(group, functions, row, row + 1)
-        for lane in range(group.lanes):
-            if compare(log, group, lane, row, step, int(old[lane]), before[lane]):
-                changed.setdefault(lane, []).append(row)
-    return changed

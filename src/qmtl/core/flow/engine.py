@@ -65,7 +65,7 @@ class Engine:
             for n in nodes
             if n.event_time and n.event_time.idle_timeout_ns is not None
         ]
-        origin = min((e.origin for e in [*bars, *ticks]), default=NEVER)
+        origin = min([e.origin for e in bars] + [e.origin for e in ticks], default=NEVER)
         skews = [
             n.event_time.max_future_skew_ns
             for n in nodes

@@ -91,7 +91,7 @@ class BarEntry:
     def judge(
         self, ts: int, values: np.ndarray, revision: int | None, watermark: int, ingest_ns: int
     ) -> Fate:
-        """Dedup, then lateness (E12); changes nothing."""
+        """Dedup, then lateness (E12)."""
         if from_the_future(self.settings, ts, ingest_ns):
             return Fate.QUARANTINED
         if ts < self.origin:
@@ -112,7 +112,8 @@ class BarEntry:
         row = timeline.row(ts)
         if not 0 <= row < timeline.rows or self.group.S[row, self.lane] not in (PENDING, VALUE):
             return None
-        return timeline.V[row, self.group.out + self.lane]
+        stored: np.ndarray = timeline.V[row, self.group.out + self.lane]
+        return stored
 
     def store(self, ts: int, values: np.ndarray, revision: int | None) -> tuple[bool, np.ndarray | None]:
         """Keep the bar; returns (its bucket had a committed value, that value)."""
@@ -150,7 +151,7 @@ class TickEntry:
     def judge(
         self, ts: int, identity: Any, values: np.ndarray, revision: int | None, watermark: int, ingest_ns: int
     ) -> Fate:
-        """Dedup, then lateness (E12); changes nothing. The closing point is the end of the reader's bucket."""
+        """Dedup, then lateness (E12). The closing point is the end of the reader's bucket."""
         if from_the_future(self.settings, ts, ingest_ns):
             return Fate.QUARANTINED
         if ts < self.origin:

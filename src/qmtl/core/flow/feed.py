@@ -12,20 +12,29 @@ from qmtl.core.flow.entry import BarEntry, TickEntry
 from qmtl.core.flow.timeline import FOREVER, NEVER
 from qmtl.core.graph.ir import TickIdentity
 
+Array = np.ndarray[Any, Any]
 EVENT, CLOCK_TICK, FINISHED = 0, 1, 2
 
 
 class Arrivals(Protocol):
     """Columnar arrivals, in order. `source` indexes the engine's sources; `row` the source's own tables."""
 
-    kind: np.ndarray
-    source: np.ndarray
-    event_ns: np.ndarray
-    available_ns: np.ndarray
-    row: np.ndarray
-    values: Sequence[np.ndarray]
-    event_id: Sequence[Any]
-    revision: Sequence[Any]
+    @property
+    def kind(self) -> Array: ...
+    @property
+    def source(self) -> Array: ...
+    @property
+    def event_ns(self) -> Array: ...
+    @property
+    def available_ns(self) -> Array: ...
+    @property
+    def row(self) -> Array: ...
+    @property
+    def values(self) -> Sequence[Array]: ...
+    @property
+    def event_id(self) -> Sequence[Any]: ...
+    @property
+    def revision(self) -> Sequence[Any]: ...
 
 
 @dataclass(slots=True)

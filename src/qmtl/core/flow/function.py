@@ -17,7 +17,6 @@ from qmtl.core.flow.view import Columns, View, locked
 from qmtl.core.flow.windows import Shown, TickEntries, decide, show
 from qmtl.core.graph.ir import Node, OnMissing
 
-
 Touch = tuple[EdgePlan, int]  # an input, and the bucket or event time (ns) at which it changed
 
 
@@ -82,7 +81,7 @@ def _again(
         if compare(log, group, lane, row, step, old, before, halted):
             changed.append(row)
         if halted:
-            _close_halted(group, lane, stop)
+            changed += _close_halted(group, lane, stop)
             break
     return changed
 
@@ -96,10 +95,12 @@ def resume(
     return _again(group, halts, ticks, log, lane, range(first, stop), stop, step)
 
 
-def _close_halted(group: Group, lane: int, stop: int) -> None:
-    """Closed rows after the last record have none because the node has halted, not because of warm-up."""
+def _close_halted(group: Group, lane: int, stop: int) -> list[int]:
+    """Closed rows after the last record have none because the node has halted, and no longer because of warm-up."""
     recorded = np.flatnonzero(~np.isin(group.S[:stop, lane], (NONE, HALTED)))
-    group.S[int(recorded[-1]) + 1 : stop, lane] = HALTED
+    first = int(recorded[-1]) + 1
+    group.S[first:stop, lane] = HALTED
+    return list(range(first, stop))
 
 
 def _reached(group: Group, lane: int, touches: list[Touch], first: int, stop: int) -> Iterator[int]:

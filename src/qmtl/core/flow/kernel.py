@@ -8,8 +8,8 @@ must give the same bits however the rectangle is cut, and writes only its own ou
 
 ``M`` is a uint8 array ``M[row, lane]``: 1 where the cell is a *row* of the node (E5: every required own-interval
 input has its value), else 0. ``N`` is an int32 array ``N[row, lane]``: rows up to and including this one.
-``bucket`` is int64 ``bucket[row]`` (ns), ``interval`` the node's interval in ns. ``ins``, ``out``, ``st`` are int64 arrays
-of column offsets (first lane) of the inputs, outputs and state words; ``p`` is float64, the parameters.
+``bucket`` is int64 ``bucket[row]`` (ns), ``interval`` the node's interval in ns. ``ins``, ``out``, ``st`` are int64
+arrays of column offsets (first lane) of the inputs, outputs and state words; ``p`` is float64, the parameters.
 
 * MAP     ``k(V, M, out, ins, p, r0, r1, a, b)``: out from the same row of the inputs. Runs on every cell of the
   rectangle (values at cells with M = 0 are never read). With ``may_null`` it sets ``M = 0`` where the answer is

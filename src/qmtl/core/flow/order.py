@@ -41,10 +41,12 @@ def _keyed_by_time(state: Source) -> bool:
 
 
 def _latest_origin(state: Source) -> int:
-    return max((e.origin for e in [*state.bars, *state.ticks]), default=NEVER)
+    return max([e.origin for e in state.bars] + [e.origin for e in state.ticks], default=NEVER)
 
 
-def _fresh(batch: Arrivals, state: Source, number: int, at: NDArray[np.int64], ts: NDArray[np.int64]) -> Flags:
+def _fresh(
+    batch: Arrivals, state: Source, number: int, at: NDArray[np.int64], ts: NDArray[np.int64]
+) -> Flags:
     """Ticks that append: a new identity, after all earlier ones in (ts, id)."""
     ids = batch.event_id[number]
     if ids is None or all(e.settings.identity is TickIdentity.POSITION for e in state.ticks):
@@ -52,8 +54,9 @@ def _fresh(batch: Arrivals, state: Source, number: int, at: NDArray[np.int64], t
     result = np.zeros(len(at), np.bool_)
     seen: set[object] = set()
     last = max((e.keys[-1] for e in state.ticks if e.keys), default=(NEVER, None))
-    for n, (time, identity) in enumerate(zip(ts.tolist(), [ids[r] for r in batch.row[at]], strict=True)):
-        identity = identity.item() if isinstance(identity, np.generic) else identity
+    given = [ids[r] for r in batch.row[at]]
+    plain = [i.item() if isinstance(i, np.generic) else i for i in given]
+    for n, (time, identity) in enumerate(zip(ts.tolist(), plain, strict=True)):
         ordered = time > last[0] or (time == last[0] and last[1] is not None and identity > last[1])
         known = identity in seen or any(identity in e.known or identity in e.held for e in state.ticks)
         result[n] = ordered and not known

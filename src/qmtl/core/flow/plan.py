@@ -73,19 +73,19 @@ class Group:
     readers: list[tuple[Group, EdgePlan]] = field(default_factory=list)
 
     @property
-    def S(self) -> NDArray[np.uint8]:  # noqa: N802 - the papers' and the kernels' name
+    def S(self) -> NDArray[np.uint8]:
         """Status per row and lane."""
         assert self.timeline is not None
         return self.timeline.planes[self.planes[0]]  # type: ignore[return-value]
 
     @property
-    def M(self) -> NDArray[np.uint8]:  # noqa: N802
+    def M(self) -> NDArray[np.uint8]:
         """1 where the cell is a row of the node (E5)."""
         assert self.timeline is not None
         return self.timeline.planes[self.planes[1]]  # type: ignore[return-value]
 
     @property
-    def N(self) -> NDArray[np.int32]:  # noqa: N802
+    def N(self) -> NDArray[np.int32]:
         """Rows up to and including this one."""
         assert self.timeline is not None
         return self.timeline.planes[self.planes[2]]  # type: ignore[return-value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qmtl.core.flow import compute, function
+from qmtl.core.flow import compute, function, recompute
 from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.clock import Advances, Clocks
 from qmtl.core.flow.emission import Log
@@ -97,7 +97,7 @@ class Propagation:
         """The arrival that closed a row, or -1 while it is open."""
         assert group.timeline is not None
         plane = group.timeline.planes[self.closed_at[group.interval]]
-        return int(plane[row, group.clocks[lane]]) - 1  # type: ignore[call-overload]
+        return int(plane[row, group.clocks[lane]]) - 1
 
     def _close_group(self, group: Group, begin: np.ndarray, end: np.ndarray, changes: Changes) -> None:
         timeline = group.timeline
@@ -189,9 +189,9 @@ class Propagation:
             if not rows:
                 continue
             if group.kind is NodeKind.CROSS:
-                changed = compute.correct_cross(group, self.functions, self.log, rows, step)
+                changed = recompute.correct_cross(group, self.functions, self.log, rows, step)
             else:
-                changed[lane] = compute.correct(
+                changed[lane] = recompute.correct(
                     group, self.functions, self.ticks, self.log, lane, rows, stop, step
                 )
         self._note(group, changed, changes)

@@ -86,7 +86,8 @@ def _one(group: Group, lane: int, bucket: int, edge: EdgePlan, rows: np.ndarray,
 
 
 def _columns(edge: EdgePlan, lane: int) -> np.ndarray:
-    return edge.up.out[list(edge.columns)] + edge.lanes[lane]
+    columns: np.ndarray = edge.up.out[list(edge.columns)] + edge.lanes[lane]
+    return columns
 
 
 def _take(edge: EdgePlan, lane: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +112,8 @@ def _present_rows(edge: EdgePlan, lane: int, start: int, stop: int) -> np.ndarra
     high = min(timeline.rows, -(-(stop - timeline.base) // timeline.interval))
     if high <= low:
         return np.zeros(0, np.int64)
-    return low + np.flatnonzero(edge.up.S[low:high, edge.lanes[lane]] == VALUE)
+    found: np.ndarray = low + np.flatnonzero(edge.up.S[low:high, edge.lanes[lane]] == VALUE)
+    return found
 
 
 def _ticks(group: Group, lane: int, bucket: int, edge: EdgePlan, ticks: TickEntries) -> Shown:

@@ -1,8 +1,8 @@
 """A canonical encoding of plain values: equal bytes exactly for equal content, whatever the process or machine.
 
 Every value is a type tag, a length and a body, so nothing can be confused with anything else: 1, 1.0 and True differ,
-and so do 0.0 and -0.0, ``"1"`` and ``b"1"``, a list and a tuple. Every NaN is the same NaN. Dicts and sets are sorted by
-their encoded keys.
+and so do 0.0 and -0.0, ``"1"`` and ``b"1"``, a list and a tuple. Every NaN is the same NaN. Dicts and sets are sorted
+by their encoded keys.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ class Plot:
         )
         below = " timed" if times else ""
         data = f'<script type="application/json">{_hover(self)}</script>' if self.hover else ""
-        return f'<div class="plot{below}"><div class="canvas">{svg}{"".join(self.over)}{"".join(labels)}</div>{data}</div>'
+        canvas = svg + "".join(self.over) + "".join(labels)
+        return f'<div class="plot{below}"><div class="canvas">{canvas}</div>{data}</div>'
 
 
 def _path(x: Floats, y: Floats) -> str:

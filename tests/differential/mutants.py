@@ -1,0 +1,58 @@
+"""Small wrong changes of the engine's rules. Random graphs must find each of them.
+
+A mutant is (rule, file of ``qmtl/core/flow``, text that stands there once, what takes its place).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    rule: str
+    file: str
+    found: str
+    replaced: str
+
+
+MUTANTS = (
+    Mutant("E2 the bar's start as its frontier", "engine.py", "point = ts + (state.interval or 0)", "point = ts"),
+    Mutant("E2 no structural frontier", "clock.py", "edge.up.interval - 1 if structural else 0", "0"),
+    Mutant("E2 structural by one unit too much", "clock.py", "edge.up.interval - 1 if", "edge.up.interval if"),
+    Mutant("E2 a finished source holds back", "engine.py", "self.clocks.tick_seen[number] = FOREVER", "pass"),
+    Mutant("E3 lateness of ticks forgotten", "clock.py", "-settings.lateness_ns))", "0))"),
+    Mutant("E3 lateness of bars forgotten", "clock_kernels.py", "wm = v - s[_LATE][k]", "wm = v"),
+    Mutant("E3 the fastest input decides", "clock_kernels.py", "        if f < least:", "        if f > least or count == 0:"),
+    Mutant("E3 the watermark falls back", "clock_kernels.py", "s[_WM][k] = max(s[_WM][k], raw)", "s[_WM][k] = raw"),
+    Mutant("E4 equality does not close", "clock_kernels.py", "min(wm // interval * interval, limit)", "min((wm - 1) // interval * interval, limit)"),
+    Mutant("E5 warm-up one row short", "windows.py", "if before < group.rows - 1:", "if before < group.rows - 2:"),
+    Mutant("E5 no warm-up of time windows", "windows.py", "Shown(times, values, status == VALUE, warm or end - span < _origin(group, lane), whole)", "Shown(times, values, status == VALUE, warm, whole)"),
+    Mutant("E5 an input in warm-up is taken as missing", "windows.py", "    if any(s.warm for _, s in pairs):\n        return NONE, []\n", ""),
+    Mutant("E5 rows where an optional input is too", "function.py", "cells.fold_own(work, edge.up.S, edge.lanes, edge.required, False", "cells.fold_own(work, edge.up.S, edge.lanes, True, False"),
+    Mutant("E5 a coarser bar before it has ended", "windows.py", "last = (bucket + group.interval) // coarse * coarse - coarse", "last = (bucket + group.interval - 1) // coarse * coarse"),
+    Mutant("E5 the span ends where the bucket begins", "windows.py", "times, values = entry.span(end - span, end)", "times, values = entry.span(end - span, end - 1_000_000_000)"),
+    Mutant("E6 complete is not asked for", "windows.py", "if e.required and not (s.present and s.whole)]", "if e.required and not s.present]"),
+    Mutant("E6 present by the whole window", "windows.py", "return Shown(times, values, bool(len(inside)), warm,", "return Shown(times, values, bool(len(seen)), warm,"),
+    Mutant("E6 fail skips", "function.py", "return node.closing.on_missing is OnMissing.FAIL and any", "return False and any"),
+    Mutant("E6 a halted node goes on", "function.py", "        if (group.index, lane) in halts.at:\n            group.S[row, lane] = HALTED\n            continue\n", ""),
+    Mutant("E7 a duplicate is a revision", "entry.py", "            keep_greater(self.revisions, ts, revision)\n            return Fate.DUPLICATE\n", "            keep_greater(self.revisions, ts, revision)\n"),
+    Mutant("E7 an overtaken revision wins", "entry.py", "revision < revisions.get(identity, revision)", "False"),
+    Mutant("E7 the side output is forgotten", "entry.py", "any(same(known, values) for known in self.held.get(ts, ()))", "False"),
+    Mutant("E7 a moved tick stays where it was", "entry.py", "            del self.keys[at], self.rows[at]\n", ""),
+    Mutant("E8 late by its time, not by its closing point", "entry.py", "return judge_late(self.settings, ts // interval * interval + interval, watermark)", "return judge_late(self.settings, ts, watermark)"),
+    Mutant("E8 equality is not late", "entry.py", "if closing_point > watermark:", "if closing_point >= watermark:"),
+    Mutant("E8 corrections stop at the first level", "propagate.py", "        self._note(group, changed, changes)\n\n    def _resume", "\n    def _resume"),
+    Mutant("E8 the window forgets its last row", "function.py", "max(low, -1), group.rows, stop)) + 1)", "max(low, -1), group.rows - 1, stop)))"),
+    Mutant("E8 a correction of equal bits is told", "emission.py", "if new != VALUE or _equal(before, now):", "if new != VALUE:"),
+    Mutant("E8 version 0 again", "emission.py", "        group.version[row, lane] += 1\n", "        pass\n"),
+    Mutant("E8 a scan stops at equal outputs", "recompute.py", "if end > last and bool(np.all(again == state)):", "if end > last:"),
+    Mutant("E9 H counts from the event's time", "entry.py", "closing_point + horizon <= watermark", "closing_point + horizon < watermark"),
+    Mutant("E9 H under ignore", "entry.py", "        return Fate.LATE\n", "        return Fate.TOO_LATE\n"),
+    Mutant("E10 a refused event wakes nobody", "engine.py", "        woke, state.idle = state.idle, False\n", "        woke = False\n"),
+    Mutant("E10 before the origin is stored", "entry.py", "        if ts < self.origin:\n            return Fate.BEFORE_ORIGIN\n        stored", "        stored"),
+    Mutant("E11 idle one moment later", "engine.py", "now - state.last_arrival < timeout", "now - state.last_arrival <= timeout"),
+    Mutant("E11 hold flushes", "clock_kernels.py", "(largest if s[_FLUSH][k] else s[_WM][k])", "largest"),
+    Mutant("E11 flush holds", "clock_kernels.py", "(largest if s[_FLUSH][k] else s[_WM][k])", "s[_WM][k]"),
+    Mutant("E12 closing before correcting", "propagate.py", "bound, first = int(min(self.clocks.next[clock], begin[clock]))", "bound, first = int(self.clocks.next[clock])"),
+    Mutant("E14 refusals are not counted", "engine.py", "        counters[fate.value] += 1\n", "        counters[Fate.USED.value] += 1\n"),
+)  # fmt: skip

@@ -1,0 +1,79 @@
+"""Each mutant of the engine's rules is found by random graphs; the engine as it is passes the same ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mutants import MUTANTS, Mutant
+
+PACKAGE = Path(__file__).parents[2] / "src" / "qmtl"
+GRAPHS = 1500
+SURVIVED = 0
+HUNT = """
+import sys
+from qmtl.core.flow import compute, recompute
+from qmtl.testing.differential import difference, told
+from qmtl.testing.oracle import random_case, run
+compute.BLOCK, recompute.REPLAY = 5, 2  # random graphs have few rows
+for seed in range(int(sys.argv[1])):
+    case = random_case(seed, resumes=seed % 5 == 0)
+    wanted = run(case)
+    try:
+        found = difference(case, wanted, told(case, compiled=seed % 2 == 0))
+    except Exception as error:
+        found = repr(error)
+    if found:
+        print(seed, found)
+        sys.exit(3)
+"""
+
+
+def hunt(package: Path, graphs: int) -> subprocess.CompletedProcess[str]:
+    """Runs graphs on the package in `package`, uncompiled, until one differs from the oracle (exit code 3)."""
+    environment = os.environ | {
+        "PYTHONPATH": str(package),
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HUNT, str(graphs)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("mutants")
+    shutil.copytree(PACKAGE, into / "qmtl", ignore=shutil.ignore_patterns("__pycache__"))
+    return into
+
+
+@pytest.mark.slow
+def test_the_engine_itself_survives(copied: Path) -> None:
+    done = hunt(copied, 200)
+    assert done.returncode == SURVIVED, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.rule.replace(" ", "-"))
+def test_a_mutant_is_found(copied: Path, mutant: Mutant) -> None:
+    file = copied / "qmtl" / "core" / "flow" / mutant.file
+    text = file.read_text()
+    assert text.count(mutant.found) == 1, (
+        f"{mutant.file}: {mutant.found!r} stands {text.count(mutant.found)} times"
+    )
+    try:
+        file.write_text(text.replace(mutant.found, mutant.replaced))
+        done = hunt(copied, GRAPHS)
+    finally:
+        file.write_text(text)
+    assert done.returncode == 3, f"{mutant.rule}: not found in {GRAPHS} graphs\n{done.stderr[-2000:]}"
