@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qmtl.core.control.costs import Costs as Costs
+    from qmtl.core.errors import QmtlError as QmtlError
+    from qmtl.core.errors import UserError as UserError
     from qmtl.core.flow.event import ClockTick as ClockTick
     from qmtl.core.flow.event import Event as Event
     from qmtl.core.graph.duration import Duration as Duration
@@ -36,11 +38,13 @@ _HOMES = {
     "Event": "qmtl.core.flow.event",
     "Node": "qmtl.sdk.node",
     "Panel": "qmtl.sdk.panel",
+    "QmtlError": "qmtl.core.errors",
     "Runner": "qmtl.sdk.runner",
     "Series": "qmtl.sdk.series",
     "Strategy": "qmtl.sdk.strategy",
     "StreamInput": "qmtl.sdk.stream",
     "TagQueryNode": "qmtl.sdk.tag_query",
+    "UserError": "qmtl.core.errors",
     "cross": "qmtl.sdk.cross",
     "grid": "qmtl.sdk.grid",
     "maximum": "qmtl.sdk.operators",
@@ -58,11 +62,13 @@ __all__ = [
     "Event",
     "Node",
     "Panel",
+    "QmtlError",
     "Runner",
     "Series",
     "Strategy",
     "StreamInput",
     "TagQueryNode",
+    "UserError",
     "cross",
     "grid",
     "maximum",

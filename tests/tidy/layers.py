@@ -17,9 +17,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "runtime": frozenset({"core", "ops", "ports"}),
     "sdk": frozenset({"core", "ops"}),
     "services": frozenset({FACADE, "sdk", "runtime", "wiring"}),
-    "cli": frozenset(
-        {FACADE, "core", "ops", "sdk", "runtime", "wiring"}
-    ),  # prints values and lists operators
+    "cli": frozenset({FACADE, "sdk", "runtime", "wiring"}),
     "wiring": frozenset({"adapters", "core", "ports", "runtime", "settings"}),
     "settings": frozenset({"core"}),
     FACADE: frozenset({"core", "ops", "sdk"}),

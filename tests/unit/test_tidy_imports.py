@@ -70,6 +70,7 @@ def test_what_may_be_imported(path: str, module: str) -> None:
         ("services/gateway/app.py", "core.graph.ids"),
         ("services/gateway/app.py", "adapters.sql.log"),
         ("services/gateway/app.py", "cli.app"),
+        ("cli/app.py", "core.graph.ids"),
         ("cli/app.py", "adapters.sql.log"),
         ("cli/app.py", "testing.oracle"),
         ("sdk/runner.py", "testing.oracle"),

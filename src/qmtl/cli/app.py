@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qmtl.core.errors import QmtlError
+from qmtl import QmtlError
 
 app = typer.Typer(
     name="qmtl",
@@ -81,8 +81,9 @@ def run(
 @app.command()
 def graph(file: File, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006
     """Show the graph of the strategy in FILE: its nodes, their ids and what they read. Nothing runs."""
-    from qmtl.cli.graph import graph_document, print_graph
+    from qmtl.cli.graph import print_graph
     from qmtl.cli.loading import strategy_from
+    from qmtl.sdk.outline import graph_document
 
     document = graph_document(strategy_from(file, sets))
     if as_json:
@@ -126,7 +127,8 @@ def ops(
     name: Annotated[str | None, typer.Argument(help="one operator, in full")] = None, as_json: Json = False
 ) -> None:
     """List the built-in operators, or describe one."""
-    from qmtl.cli.operators import operator_documents, print_operators
+    from qmtl.cli.operators import print_operators
+    from qmtl.sdk.outline import operator_documents
 
     documents = operator_documents(name)
     if as_json:

@@ -9,10 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from qmtl import Catalog, Costs, UserError
 from qmtl.cli.loading import pairs_of
-from qmtl.core.control.costs import Costs
-from qmtl.core.errors import UserError
-from qmtl.core.flow.catalog import Catalog
 from qmtl.runtime.run import Run
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy import Strategy

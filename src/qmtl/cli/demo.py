@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from qmtl.core.control.costs import Costs
-from qmtl.core.errors import UserError
-from qmtl.core.flow.event import Event
+from qmtl import Costs, Event, UserError
 from qmtl.runtime.run import Run
 from qmtl.sdk import cross
 from qmtl.sdk.operators import where

@@ -1,4 +1,4 @@
-"""`qmtl graph`: a strategy's nodes as a document and as a picture in text."""
+"""`qmtl graph`: a strategy's nodes as a picture in text."""
 
 from __future__ import annotations
 
@@ -6,29 +6,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-from qmtl.core.graph.duration import Duration
-from qmtl.core.graph.walk import roots, topological
-from qmtl.sdk.strategy import Strategy, build
-
-
-def graph_document(strategy: Strategy) -> dict[str, Any]:
-    """Nodes in topological order (each once), targets and outputs by name."""
-    graph = build(strategy)
-    nodes = {node.node_id: node for node in topological(roots(graph))}
-    return {
-        "nodes": [
-            {
-                "id": node.node_id,
-                "operator": node.operator,
-                "interval": None if node.interval_ns is None else str(Duration.from_ns(node.interval_ns)),
-                "inputs": [edge.node.node_id for edge in node.edges],
-            }
-            for node in nodes.values()
-        ],
-        "targets": {name: column.node.node_id for name, (_, column) in graph.targets.items()},
-        "outputs": {name: column.node.node_id for name, column in graph.outputs.items()},
-    }
 
 
 def print_graph(document: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from qmtl.core.errors import UserError
+from qmtl import UserError
 from qmtl.sdk.strategy import Strategy
 
 
