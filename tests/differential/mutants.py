@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant("E2 no structural frontier", "clock.py", "edge.up.interval - 1 if structural else 0", "0"),
     Mutant("E2 structural by one unit too much", "clock.py", "edge.up.interval - 1 if", "edge.up.interval if"),
     Mutant("E2 a finished source holds back", "engine.py", "self.clocks.tick_seen[number] = FOREVER", "pass"),
-    Mutant("E3 lateness of ticks forgotten", "clock.py", "-settings.lateness_ns))", "0))"),
+    Mutant("E3 lateness of ticks forgotten", "clock.py", "-settings.lateness_ns, NEVER, FOREVER))", "0, NEVER, FOREVER))"),
     Mutant("E3 lateness of bars forgotten", "clock_kernels.py", "wm = v - s[_LATE][k]", "wm = v"),
     Mutant("E3 the fastest input decides", "clock_kernels.py", "        if f < least:", "        if f > least or count == 0:"),
     Mutant("E3 the watermark falls back", "clock_kernels.py", "s[_WM][k] = max(s[_WM][k], raw)", "s[_WM][k] = raw"),

@@ -87,7 +87,7 @@ def execute(
     """Run `nodes` over `arrivals`.
 
     `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose
-    inputs     are kept with every emission.
+    inputs are kept with every emission.
     """
     end = _end(nodes, arrivals) if end is None else end
     arrivals = _until(arrivals, end)

@@ -61,12 +61,12 @@ class Given:
 def list_streams(data: Any) -> tuple[Listed, ...]:
     """The streams that `data` names, for tag queries; reads no table and consumes no iterable.
 
-    Streams of bare iterables of events are unknown until read, so they are not listed.
+    Events under the key of a stream are listed by that key; those of bare iterables are unknown until read.
     """
     given = expand(data)
-    return tuple(
-        sorted({one.listed for one in given.entries}, key=lambda one: (one.id, one.interval_ns or 0))
-    )
+    listed = {one.listed for one in given.entries}
+    listed |= {Listed(key, None, False, frozenset()) for key, _ in given.feeds if key is not None}
+    return tuple(sorted(listed, key=lambda one: (one.id, one.interval_ns or 0)))
 
 
 def expand(data: Any, default: Reading | None = None) -> Given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qmtl.core.errors import UserError
@@ -31,6 +31,7 @@ class Runner:
         progress: bool | Callable[[int, int], None] | None = None,
         record_inputs: Iterable[Any] = (),
         periods_per_year: float = 365,
+        membership: Mapping[str, tuple[Any, Any]] | None = None,
     ) -> Run:
         """Run one or many strategies over `data`; what they share is computed once.
 
@@ -44,6 +45,8 @@ class Runner:
                        takes long and a person looks
         periods_per_year  of the metrics: 365 (every calendar day), or 252 for sessions of equities
         record_inputs  series whose inputs are kept with every emission
+        membership     stream id → (since, until), None for open: when it belongs to cross-sections over the tag
+                       queries that find it (E16); its earlier history only fills windows. Default: always
 
         Raises :class:`UserError` for a mistake in a strategy or in the data, naming place, value and cure.
         """
@@ -62,7 +65,7 @@ class Runner:
                 value=f"{start} … {end}",
                 cure="end lies after start",
             )
-        graphs = _concrete([build(strategy) for strategy in chosen], data)
+        graphs = _concrete([build(strategy) for strategy in chosen], data, _spans(membership or {}))
         options: dict[str, Any] = {
             "finished": finished,
             "origin": str(origin) if origin is not None else None,
@@ -97,7 +100,24 @@ def _strategies(given: Strategy | Iterable[Strategy]) -> list[Strategy]:
     return chosen
 
 
-def _concrete(graphs: list[ir.Graph], data: Any) -> list[ir.Graph]:
+def _spans(membership: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[int | None, int | None]]:
+    spans = {}
+    for stream, (since, until) in membership.items():
+        first, last = (
+            None if one is None else parse_instant(one, f"membership[{stream!r}]") for one in (since, until)
+        )
+        if first is not None and last is not None and last <= first:
+            raise UserError(
+                "the member leaves before it joins",
+                place=f"membership[{stream!r}]",
+                value=f"{since} … {until}",
+                cure="until lies after since",
+            )
+        spans[stream] = (first, last)
+    return spans
+
+
+def _concrete(graphs: list[ir.Graph], data: Any, between: Mapping[str, Any] | None = None) -> list[ir.Graph]:
     """The graphs with their tag queries resolved over the data's catalog."""
     from qmtl.core.graph.expand import expand
     from qmtl.runtime.sources import list_streams
@@ -109,7 +129,7 @@ def _concrete(graphs: list[ir.Graph], data: Any) -> list[ir.Graph]:
             if not one.known or one.interval_ns == query.interval_ns
         ]
 
-    return expand(graphs, members)
+    return expand(graphs, members, between)
 
 
 def _load(graphs: list[ir.Graph], data: Any, finished: bool) -> Any:

@@ -217,6 +217,5 @@ def test_options_of_the_run_hold_where_a_catalog_does_not_say_otherwise() -> Non
 
 def test_iterables_are_not_consumed_by_listing() -> None:
     events = (Event("A", 0, 1.0) for _ in range(1))
-    assert (
-        list_streams({"A": events}) == () and load({"A": events}, [wanted("A")], finished=False).events == 1
-    )
+    assert [one.id for one in list_streams({"A": events})] == ["A"]
+    assert load({"A": events}, [wanted("A")], finished=False).events == 1

@@ -28,6 +28,9 @@ class Advances:
     step: np.ndarray
 
 
+Input = tuple[int, int, int, int, int]  # kind, ref, slack; since and until (E16)
+
+
 @dataclass(slots=True)
 class _Draft:
     """The clocks while they are being numbered."""
@@ -36,7 +39,7 @@ class _Draft:
     lateness: list[int] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
     flush: list[bool] = field(default_factory=list)
-    inputs: list[list[tuple[int, int, int]]] = field(default_factory=list)  # (kind, ref, slack)
+    inputs: list[list[Input]] = field(default_factory=list)
     known: dict[object, int] = field(default_factory=dict)
 
 
@@ -75,13 +78,13 @@ class Clocks:
         self.first = np.array(draft.first, np.int64)
         self.flush = np.array(draft.flush, np.bool_)
         flat = [item for row in draft.inputs for item in row]
-        self.inputs = np.array(flat, np.int64).reshape(-1, 3)
+        self.inputs = np.array(flat, np.int64).reshape(-1, 5)
         self.starts = np.concatenate([[0], np.cumsum([len(r) for r in draft.inputs])]).astype(np.int64)
-        dependents: list[list[tuple[int, int]]] = [[] for _ in range(count + ticks)]
+        dependents: list[list[tuple[int, ...]]] = [[] for _ in range(count + ticks)]
         for clock, row in enumerate(draft.inputs):
-            for kind, ref, slack in row:
-                dependents[ref if kind == kernels.CLOCK else count + ref].append((clock, slack))
-        self.deps = np.array([d for row in dependents for d in row], np.int64).reshape(-1, 2)
+            for kind, ref, *bounds in row:
+                dependents[ref if kind == kernels.CLOCK else count + ref].append((clock, *bounds))
+        self.deps = np.array([d for row in dependents for d in row], np.int64).reshape(-1, 4)
         self.dep_starts = np.concatenate([[0], np.cumsum([len(r) for r in dependents])]).astype(np.int64)
         self.entry = self.lateness >= 0
         self.limit = np.array(
@@ -93,7 +96,7 @@ class Clocks:
         self.next = self.first.copy()
         self.front = np.full(count, NEVER, np.int64)
         self.raw = np.full(count, NEVER, np.int64)
-        self.at_raw = np.diff(self.starts).astype(np.int64)
+        self.at_raw = np.array([sum(i[3] == NEVER for i in row) for row in draft.inputs], np.int64)
         self.idle = np.zeros(count, np.bool_)
         self.tick_idle = np.zeros(ticks, np.bool_)
 
@@ -196,7 +199,7 @@ def _entry(draft: _Draft, group: Group, lane: int) -> int:
 
 
 def _new(
-    draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[tuple[int, int, int]]
+    draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[Input]
 ) -> int:
     draft.interval.append(interval)
     draft.lateness.append(lateness)
@@ -210,21 +213,24 @@ def _derived(
     draft: _Draft, group: Group, lane: int, firsts: dict[int, np.ndarray], ticks: dict[str, int]
 ) -> int:
     closing = group.nodes[lane].closing
-    inputs: set[tuple[int, int, int]] = set()
+    inputs: set[Input] = set()
     for edge in group.edges:
         at = int(edge.lanes[min(lane, len(edge.lanes) - 1)])
         if edge.relation is Relation.TICK:
             settings = edge.up.nodes[at].event_time
             assert settings is not None
-            inputs.add((kernels.TICK, ticks[edge.up.nodes[at].node_id], -settings.lateness_ns))
+            number = ticks[edge.up.nodes[at].node_id]
+            inputs.add((kernels.TICK, number, -settings.lateness_ns, NEVER, FOREVER))
             continue
         structural = (
             edge.relation is Relation.COARSER and closing.coarse_frontier is CoarseFrontier.STRUCTURAL
         )
-        inputs.add((kernels.CLOCK, int(edge.up.clocks[at]), edge.up.interval - 1 if structural else 0))
+        slack = edge.up.interval - 1 if structural else 0
+        inputs.add((kernels.CLOCK, int(edge.up.clocks[at]), slack, edge.since, edge.until))
     first = int(firsts[group.index][min(lane, len(firsts[group.index]) - 1)])
     only = next(iter(inputs)) if len(inputs) == 1 else None
-    derived = only is not None and only[0] == kernels.CLOCK and draft.lateness[only[1]] < 0
+    always = only is not None and only[3:] == (NEVER, FOREVER)
+    derived = only is not None and always and only[0] == kernels.CLOCK and draft.lateness[only[1]] < 0
     flush = closing.all_idle is AllIdle.FLUSH
     if only and derived and draft.interval[only[1]] == group.interval and (flush or not draft.flush[only[1]]):
         return only[1]

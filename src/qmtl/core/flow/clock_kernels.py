@@ -31,20 +31,29 @@ CLOCK, TICK = 0, 1
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _frontier(s, kind, ref, slack):
-    """An input's frontier with its lateness (negative slack) or structural allowance (positive)."""
-    front = s[_FRONT][ref] if kind == CLOCK else s[_TSEEN][ref]
-    return front if front == NEVER or front == FOREVER else front + slack
+def _as_seen(front, slack, since, until):
+    """A frontier as one reader sees it: less its lateness (negative slack) or with its structural allowance.
+
+    Before `since` the reader does not wait for it, and not from `until` on (E16).
+    """
+    if front != NEVER and front != FOREVER:
+        front += slack
+    return FOREVER if front >= until else max(front, since)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _rescan(s, k):
-    """The least frontier over active inputs; all idle: the largest (flush) or the old watermark (hold)."""
+    """The least frontier over active inputs; all idle: the largest (flush) or the old watermark (hold).
+
+    A cross-section that all members have left stays where it is.
+    """
     inputs, starts = s[_IN], s[_INS]
     least, count, largest, active = FOREVER, 0, NEVER, 0
     for i in range(starts[k], starts[k + 1]):
         kind, ref = inputs[i, 0], inputs[i, 1]
-        f = _frontier(s, kind, ref, inputs[i, 2])
+        f = _as_seen(s[_FRONT][ref] if kind == CLOCK else s[_TSEEN][ref], inputs[i, 2], inputs[i, 3], inputs[i, 4])
+        if f == FOREVER and inputs[i, 4] != FOREVER:
+            continue
         largest = max(largest, f)
         if s[_IDLE][ref] if kind == CLOCK else s[_TIDLE][ref]:
             continue
@@ -54,7 +63,9 @@ def _rescan(s, k):
         elif f == least:
             count += 1
     s[_IDLE][k] = active == 0
-    if active == 0:
+    if largest == NEVER:
+        least, count = s[_WM][k], 0
+    elif active == 0:
         least, count = (largest if s[_FLUSH][k] else s[_WM][k]), 0
     s[_RAW][k] = least
     s[_ATRAW][k] = count
@@ -86,9 +97,9 @@ def _spread(s, source, old, new, step, log, used, pending):
     deps, starts = s[_DEP], s[_DEPS]
     n = 0
     for i in range(starts[source], starts[source + 1]):
-        k, slack = deps[i, 0], deps[i, 1]
-        was = old if old == NEVER else old + slack
-        if was != s[_RAW][k]:
+        k = deps[i, 0]
+        was = _as_seen(old, deps[i, 1], deps[i, 2], deps[i, 3])
+        if was != s[_RAW][k] or was == _as_seen(new, deps[i, 1], deps[i, 2], deps[i, 3]):
             continue
         s[_ATRAW][k] -= 1
         if s[_ATRAW][k] <= 0:
@@ -111,9 +122,9 @@ def _spread(s, source, old, new, step, log, used, pending):
         if s[_FRONT][k] == before:
             continue
         for i in range(starts[k], starts[k + 1]):
-            d, slack = deps[i, 0], deps[i, 1]
-            was = before if before == NEVER else before + slack
-            if was != s[_RAW][d]:
+            d = deps[i, 0]
+            was = _as_seen(before, deps[i, 1], deps[i, 2], deps[i, 3])
+            if was != s[_RAW][d] or was == _as_seen(s[_FRONT][k], deps[i, 1], deps[i, 2], deps[i, 3]):
                 continue
             s[_ATRAW][d] -= 1
             if s[_ATRAW][d] <= 0:

@@ -140,7 +140,9 @@ def cross(group: Group, functions: Compiled, r0: int, r1: int) -> None:
     members = len(group.edges)
     present = np.empty((r1 - r0, members), np.bool_)
     for number, edge in enumerate(group.edges):
-        present[:, number] = edge.up.S[r0:r1, edge.lanes[0]] == VALUE
+        bucket = timeline.bucket[r0:r1]
+        belongs = (bucket >= edge.since) & (bucket < edge.until)
+        present[:, number] = belongs & (edge.up.S[r0:r1, edge.lanes[0]] == VALUE)
         timeline.V[r0:r1, edge.scratch] = timeline.V[r0:r1, edge.up.out[edge.columns[0]] + edge.lanes[0]]
     cells.cross_status(group.M, group.S, present, not kernel.single_lane, kernel.min_count, r0, r1, members)
     functions[group.index](timeline.V, group.M, group.out, group.ins, group.args, r0, r1, members)

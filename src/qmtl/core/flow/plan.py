@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qmtl.core.flow.kernel import Kernel, KernelKind
-from qmtl.core.flow.timeline import Timeline
+from qmtl.core.flow.timeline import FOREVER, NEVER, Timeline
 from qmtl.core.graph.ir import Edge, Node, NodeKind, Window
 
 I64 = NDArray[np.int64]
@@ -41,6 +41,8 @@ class EdgePlan:
     required: bool
     complete: bool
     single: bool
+    since: int = NEVER  # E16, ns
+    until: int = FOREVER
     scratch: int = -1  # offset of gathered columns in V, or -1: read in place
 
     @property
@@ -233,6 +235,8 @@ def _cross_edge(plan: Plan, group: Group) -> list[EdgePlan]:
                 False,
                 False,
                 True,
+                NEVER if edge.since_ns is None else edge.since_ns,
+                FOREVER if edge.until_ns is None else edge.until_ns,
             )
         )
     return result

@@ -22,6 +22,7 @@ from qmtl.core.graph.tags import parse
 from qmtl.core.graph.walk import roots, topological
 
 V = TypeVar("V")
+Span = tuple[int | None, int | None]
 Members = Callable[[Node], Sequence[tuple[str, Iterable[str]]]]
 
 
@@ -36,19 +37,28 @@ class _Resolved:
 _Lanes = dict[str, _Resolved]
 
 
-def expand(graphs: Iterable[Graph], members: Members) -> list[Graph]:
+def expand(
+    graphs: Iterable[Graph], members: Members, between: Mapping[str, Span] | None = None
+) -> list[Graph]:
     """The graphs without tag queries. `members(query)` lists streams of a query's interval with their tags.
 
     Those whose tags fulfil the query become its members, in the order of their ids; every stream has the tags
-    `interval=5m` and `id=BTC`.
+    `interval=5m` and `id=BTC`. `between`: from when and until when (ns) a stream belongs to cross-sections over
+    queries that find it (E16); the others always do.
     """
-    expansion = _Expansion(members)
+    expansion = _Expansion(members, between or {})
     return [expansion.graph(one) for one in graphs]
 
 
+def _queries(node: Node) -> str:
+    """The tag queries above `node`, as text."""
+    return "; ".join(str(one.stream) for one in topological([node]) if one.kind is NodeKind.QUERY)
+
+
 class _Expansion:
-    def __init__(self, members: Members) -> None:
+    def __init__(self, members: Members, between: Mapping[str, Span]) -> None:
         self._members = members
+        self._between = between
         self._found: dict[str, dict[str, frozenset[str]]] = {}  # by the query's id: asked once
         self._nodes: dict[str, Node] = {}  # by id: equal content is one object
         self._done: dict[Node, _Resolved | _Lanes] = {}
@@ -150,8 +160,20 @@ class _Expansion:
             raise UserError(
                 f"cross.{node.operator} reads one series, not a panel", place=node.place, cure="Panel({…})"
             )
-        edges = tuple(replace(_over(edge, lane), name=name) for name, lane in lanes.items())
-        return replace(node, edges=edges, members=tuple(lanes))
+        if not lanes:
+            raise UserError(
+                f"cross.{node.operator} has no members: its tag query finds no stream",
+                place=node.place,
+                value=_queries(node),
+                cure="give data as a dict id → data, or a Catalog with tags; every stream has the tags "
+                "`interval=1m` and `id=…` of its own",
+            )
+        always: Span = (None, None)
+        edges = []
+        for name, lane in lanes.items():
+            since, until = self._between.get(name, always)
+            edges.append(replace(_over(edge, lane), name=name, since_ns=since, until_ns=until))
+        return replace(node, edges=tuple(edges), members=tuple(lanes))
 
     def _columns(self, name: str, column: Column) -> dict[str, Column]:
         """An output as it became: of a panel one per member."""

@@ -95,7 +95,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """One input of a node: `columns` of `node`, seen through `window`."""
+    """One input of a node: `columns` of `node`, seen through `window`.
+
+    `since_ns` and `until_ns` bound the buckets at which it belongs to a cross-section (E16): from `since_ns` on it
+    counts in the watermark, before that its history only fills windows; from `until_ns` on it is gone. Not hashed.
+    """
 
     name: str  # the keyword of the author's function, or the operator's name for this input
     node: Node
@@ -104,6 +108,8 @@ class Edge:
     required: bool = True
     complete: bool = False
     single: bool = True  # a Series (the view shows one array), not a Stream (a mapping of columns)
+    since_ns: int | None = None
+    until_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
