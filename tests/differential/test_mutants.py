@@ -17,10 +17,10 @@ GRAPHS = 1500
 SURVIVED = 0
 HUNT = """
 import sys
-from qmtl.core.flow import compute, recompute
+from qmtl.core.flow import layout, recompute
 from qmtl.testing.differential import difference, told
 from qmtl.testing.oracle import random_case, run
-compute.BLOCK, recompute.REPLAY = 5, 2  # random graphs have few rows
+layout.BLOCK, recompute.REPLAY = 5, 2  # random graphs have few rows
 for seed in range(int(sys.argv[1])):
     case = random_case(seed, resumes=seed % 5 == 0)
     wanted = run(case)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from qmtl.core.flow import compute, recompute
+from qmtl.core.flow import recompute
 from qmtl.testing.differential import difference, told
 from qmtl.testing.oracle import BRANCHES, random_case, run
 
@@ -19,7 +19,6 @@ RESUMED = 0.2  # the share of the cases in which halted nodes are told to go on
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random graphs have few rows: let them cross the limits of blocks too."""
-    monkeypatch.setattr(compute, "BLOCK", 5)
     monkeypatch.setattr(recompute, "REPLAY", 2)
 
 

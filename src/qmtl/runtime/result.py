@@ -14,7 +14,7 @@ from qmtl.core.control.metrics import Metrics
 from qmtl.core.control.portfolio import Portfolio
 from qmtl.core.errors import UserError
 from qmtl.core.flow.emission import Change
-from qmtl.core.flow.entry import Fate, new_counters
+from qmtl.core.flow.entry import FATES, Fate
 from qmtl.core.flow.plan import Group
 from qmtl.core.flow.timeline import FOREVER, NEVER
 from qmtl.core.graph.ir import Column, Graph, Node, NodeKind
@@ -175,7 +175,7 @@ class Result:
     @property
     def totals(self) -> dict[str, int]:
         """The counters of all entries, added up."""
-        total = new_counters()
+        total = dict.fromkeys(("arrivals", *(fate.value for fate in FATES)), 0)
         for counters in self.counters.values():
             total = {name: total[name] + counters[name] for name in total}
         return total

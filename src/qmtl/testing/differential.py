@@ -209,10 +209,10 @@ def batch_of(case: Mapping[str, Any], arrivals: Sequence[Mapping[str, Any]]) -> 
     columns = np.array(rows, np.int64).reshape(-1, 5)
     return Batch(
         columns[:, 0].astype(np.uint8),
-        columns[:, 1],
-        columns[:, 2],
-        columns[:, 3],
-        columns[:, 4],
+        columns[:, 1].astype(np.int32),
+        columns[:, 2].copy(),
+        columns[:, 3].copy(),
+        columns[:, 4].copy(),
         [np.array(t, np.float64).reshape(-1, 1) for t in tables],
         [None if not i or i[0] is None else np.array(i, object) for i in ids],
         [None if not r or r[0] is None else np.array(r, np.int64) for r in revisions],

@@ -20,12 +20,9 @@ from qmtl.core.graph.ir import AllIdle, CoarseFrontier, NodeKind
 
 @dataclass(slots=True)
 class Advances:
-    """What closed, in order: clock `k` moved its next bucket from `start` to `stop` at arrival `step`."""
+    """What closed, in order: rows (clock, start, stop, step): at that arrival its next bucket moved so."""
 
-    clock: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    step: np.ndarray
+    log: np.ndarray
 
 
 Input = tuple[int, int, int, int, int]  # kind, ref, slack; since and until (E16)
@@ -76,7 +73,7 @@ class Clocks:
         self.interval = np.array(draft.interval, np.int64)
         self.lateness = np.array(draft.lateness, np.int64)
         self.first = np.array(draft.first, np.int64)
-        self.flush = np.array(draft.flush, np.bool_)
+        self.flush = np.array(draft.flush, np.uint8)
         flat = [item for row in draft.inputs for item in row]
         self.inputs = np.array(flat, np.int64).reshape(-1, 5)
         self.starts = np.concatenate([[0], np.cumsum([len(r) for r in draft.inputs])]).astype(np.int64)
@@ -97,8 +94,8 @@ class Clocks:
         self.front = np.full(count, NEVER, np.int64)
         self.raw = np.full(count, NEVER, np.int64)
         self.at_raw = np.array([sum(i[3] == NEVER for i in row) for row in draft.inputs], np.int64)
-        self.idle = np.zeros(count, np.bool_)
-        self.tick_idle = np.zeros(ticks, np.bool_)
+        self.idle = np.zeros(count, np.uint8)
+        self.tick_idle = np.zeros(ticks, np.uint8)
 
     def watermark(self, group: Group, lane: int) -> int:
         """E3 for one node, in ns. One that shares the clock of its only input waits for that input's frontier."""
@@ -111,15 +108,10 @@ class Clocks:
         )
         return int(self.front[clock] if shared else self.wm[clock])
 
-    def run(self, ref: np.ndarray, value: np.ndarray, steps: np.ndarray) -> tuple[int, Advances]:
-        """Apply arrivals in order; returns how many were applied and what closed.
-
-        `ref`: the entry clock of a bar, or `count + number` of a tick stream; `value`: bar end, or tick time, in ns.
-        """
-        room = 4 * len(ref) + 8 * self.count + 64
-        log = np.empty((room, 4), np.int64)
-        done, used = kernels.run(self._state(), ref, value, steps, log)
-        return int(done), _advances(log[:used])
+    def run(self, ref: np.ndarray, value: int, step: int) -> Advances:
+        """Entry clocks of bars, or `count + number` of tick streams, have seen `value` (bar end, tick time; ns)."""
+        log = np.empty((len(ref) * self.count + 1, 4), np.int64)
+        return Advances(log[: kernels.run(self.arrays(), ref, value, step, log)])
 
     def saw(self, bars: list[int], ticks: list[int], point: int) -> None:
         """Entry clocks `bars` and tick streams `ticks` have seen up to `point`; what follows is for `settle`."""
@@ -129,10 +121,11 @@ class Clocks:
     def settle(self, step: int) -> Advances:
         """Recompute every clock: after a source fell idle, woke or finished, or saw something meanwhile."""
         log = np.empty((self.count + 1, 4), np.int64)
-        used = kernels.settle(self._state(), step, log)
-        return _advances(log[:used])
+        used = kernels.settle(self.arrays(), step, log)
+        return Advances(log[:used])
 
-    def _state(self) -> tuple[np.ndarray, ...]:
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the compiled passes take."""
         return (
             self.interval,
             self.lateness,
@@ -155,11 +148,7 @@ class Clocks:
         )
 
 
-NOTHING = Advances(*np.zeros((4, 0), np.int64))
-
-
-def _advances(log: np.ndarray) -> Advances:
-    return Advances(log[:, 0], log[:, 1], log[:, 2], log[:, 3])
+NOTHING = Advances(np.zeros((0, 4), np.int64))
 
 
 def _origin_of(group: Group, origins: dict[str, int]) -> None:
@@ -198,9 +187,7 @@ def _entry(draft: _Draft, group: Group, lane: int) -> int:
     return _new(draft, group.interval, settings.lateness_ns, NEVER, False, [])
 
 
-def _new(
-    draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[Input]
-) -> int:
+def _new(draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[Input]) -> int:
     draft.interval.append(interval)
     draft.lateness.append(lateness)
     draft.first.append(first)

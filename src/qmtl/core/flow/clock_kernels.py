@@ -51,22 +51,24 @@ def _rescan(s, k):
     least, count, largest, active = FOREVER, 0, NEVER, 0
     for i in range(starts[k], starts[k + 1]):
         kind, ref = inputs[i, 0], inputs[i, 1]
-        f = _as_seen(s[_FRONT][ref] if kind == CLOCK else s[_TSEEN][ref], inputs[i, 2], inputs[i, 3], inputs[i, 4])
+        f = _as_seen(
+            s[_FRONT][ref] if kind == CLOCK else s[_TSEEN][ref], inputs[i, 2], inputs[i, 3], inputs[i, 4]
+        )
         if f == FOREVER and inputs[i, 4] != FOREVER:
             continue
         largest = max(largest, f)
-        if s[_IDLE][ref] if kind == CLOCK else s[_TIDLE][ref]:
+        if (s[_IDLE][ref] if kind == CLOCK else s[_TIDLE][ref]) != 0:
             continue
         active += 1
         if f < least:
             least, count = f, 1
         elif f == least:
             count += 1
-    s[_IDLE][k] = active == 0
+    s[_IDLE][k] = 1 if active == 0 else 0
     if largest == NEVER:
         least, count = s[_WM][k], 0
     elif active == 0:
-        least, count = (largest if s[_FLUSH][k] else s[_WM][k]), 0
+        least, count = (largest if s[_FLUSH][k] != 0 else s[_WM][k]), 0
     s[_RAW][k] = least
     s[_ATRAW][k] = count
     return least
@@ -138,32 +140,42 @@ def _spread(s, source, old, new, step, log, used, pending):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def run(s, ref, value, steps, log):
-    """Arrivals in order, all sources active; returns (arrivals applied, rows of `log` used)."""
-    count = len(s[_I])
+def bar(s, k, end, step, log, used, pending):
+    """Entry clock `k` has seen a bar that ends at `end`; returns the rows of `log` used."""
+    if end <= s[_SEEN][k]:
+        return used
+    s[_SEEN][k] = end
+    wm = end - s[_LATE][k]
+    if wm > s[_WM][k]:
+        s[_WM][k] = wm
+        old = s[_FRONT][k]
+        used = _close(s, k, step, log, used)
+        if s[_FRONT][k] != old:
+            used = _spread(s, k, old, s[_FRONT][k], step, log, used, pending)
+    return used
+
+
+@numba.njit(cache=True, error_model="numpy")
+def tick(s, number, ts, step, log, used, pending):
+    """Tick stream `number` has seen `ts`; returns the rows of `log` used."""
+    old = s[_TSEEN][number]
+    if ts > old:
+        s[_TSEEN][number] = ts
+        used = _spread(s, len(s[_I]) + number, old, ts, step, log, used, pending)
+    return used
+
+
+@numba.njit(cache=True, error_model="numpy")
+def run(s, ref, value, step, log):
+    """Entry clocks and (from the count of clocks on) tick streams `ref` have seen `value`; returns rows of `log`."""
+    count, used = len(s[_I]), 0
     pending = np.empty(count + 1, np.int64)
-    used = 0
-    for e in range(len(ref)):
-        if used + count >= len(log):
-            return e, used
-        k, v = ref[e], value[e]
+    for k in ref:
         if k >= count:
-            old = s[_TSEEN][k - count]
-            if v > old:
-                s[_TSEEN][k - count] = v
-                used = _spread(s, k, old, v, steps[e], log, used, pending)
-            continue
-        if v <= s[_SEEN][k]:
-            continue
-        s[_SEEN][k] = v
-        wm = v - s[_LATE][k]
-        if wm > s[_WM][k]:
-            s[_WM][k] = wm
-            old = s[_FRONT][k]
-            used = _close(s, k, steps[e], log, used)
-            if s[_FRONT][k] != old:
-                used = _spread(s, k, old, s[_FRONT][k], steps[e], log, used, pending)
-    return len(ref), used
+            used = tick(s, k - count, value, step, log, used, pending)
+        else:
+            used = bar(s, k, value, step, log, used, pending)
+    return used
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -7,16 +7,21 @@ E12: dedup, classify, store, corrections, advance the watermark, close. Both way
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from qmtl.core.flow import layout
 from qmtl.core.flow.clock import NOTHING, Advances, Clocks
+from qmtl.core.flow.drive_kernels import drive
 from qmtl.core.flow.emission import Refusal, compare
-from qmtl.core.flow.entry import BarEntry, Fate, TickEntry, from_the_future
+from qmtl.core.flow.entry import BarEntry, Counted, Fate, TickEntry, from_the_future
 from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Source, identity_of
-from qmtl.core.flow.order import in_order
+from qmtl.core.flow.layout import H_STEP
+from qmtl.core.flow.order import Ordered, tables_of
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
-from qmtl.core.flow.timeline import FOREVER, NEVER, NONE, PENDING, VALUE
+from qmtl.core.flow.timeline import FOREVER, NONE, VALUE
 from qmtl.core.graph.ir import Node, NodeKind
 
 
@@ -40,6 +45,7 @@ class Engine:
         self.flow = Propagation(plan, self.clocks)
         self.step = 0
         self.sources = [self._source(nodes, names) for nodes, names in zip(sources, fields, strict=True)]
+        self.flow.book.feed(self.sources)
 
     def _source(self, nodes: list[Node], names: tuple[str, ...]) -> Source:
         bars, ticks, numbers = [], [], []
@@ -60,21 +66,8 @@ class Engine:
                     )
                     self.flow.ticks[key] = entry
                     ticks.append(entry)
-        timeouts = [
-            n.event_time.idle_timeout_ns
-            for n in nodes
-            if n.event_time and n.event_time.idle_timeout_ns is not None
-        ]
-        origin = min([e.origin for e in bars] + [e.origin for e in ticks], default=NEVER)
-        skews = [
-            n.event_time.max_future_skew_ns
-            for n in nodes
-            if n.event_time and n.event_time.max_future_skew_ns is not None
-        ]
-        skew = min(skews, default=FOREVER // 2)
-        return Source(
-            bars, ticks, numbers, min(timeouts, default=None), nodes[0].interval_ns, origin, skew=skew
-        )
+        timeouts = [t for n in nodes if n.event_time and (t := n.event_time.idle_timeout_ns) is not None]
+        return Source(bars, ticks, numbers, min(timeouts, default=None))
 
     def resume(self, node_id: str) -> None:
         """Start a halted node again: its marker is corrected and the buckets since get their version 0 (E6)."""
@@ -86,83 +79,34 @@ class Engine:
     def advance(self, batch: Arrivals, start: int = 0, stop: int | None = None) -> None:
         """Apply arrivals ``[start, stop)`` of `batch`; a batch equals its events one by one (E12)."""
         stop = len(batch.kind) if stop is None else stop
-        regular = np.zeros(stop - start, np.bool_)
-        if not self.flow.careful:
-            regular = in_order(self.sources, batch, start, stop)
-        breaks = np.flatnonzero(~regular)
+        columns = (batch.kind, batch.source, batch.event_ns, batch.available_ns, batch.row)
+        tables = tables_of(batch)
+        ordered = Ordered(self.sources, batch, start, stop)
         at = start
-        for hit in [*(breaks + start).tolist(), stop]:
-            if self.flow.careful:
-                for each in range(at, hit):
-                    self._single(batch, each)
-            elif hit > at:
-                self._in_order(batch, at, hit)
-            if hit < stop:
-                self._single(batch, hit)
-            at = hit + 1
+        self.flow.book.head[H_STEP] = self.step - start
+        while at < stop:
+            if not self.flow.careful:
+                ordered.store(at)
+                at = self._drive((*columns, *tables, ordered.known, at, stop))
+                ordered.note(at)
+            if at < stop:
+                self.step = int(self.flow.book.head[H_STEP]) + at
+                self._single(batch, at)
+                at += 1
+        self.step = int(self.flow.book.head[H_STEP]) + stop
 
-    def _in_order(self, batch: Arrivals, start: int, stop: int) -> None:
-        source = batch.source[start:stop]
-        refs: list[np.ndarray] = []
-        positions: list[np.ndarray] = []
-        for number, state in enumerate(self.sources):
-            mine = start + np.flatnonzero(source == number)
-            if not len(mine):
-                continue
-            self._store_bars(batch, state, number, mine)
-            self._store_ticks(batch, state, number, mine)
-            state.last_arrival = int(batch.available_ns[mine[-1]])
-            state.position += len(mine)
-            for entry in state.bars:
-                refs.append(np.full(len(mine), entry.clock, np.int64))
-                positions.append(mine)
-            for tick in state.tick_numbers:
-                refs.append(np.full(len(mine), self.clocks.count + tick, np.int64))
-                positions.append(mine)
-        self._run(
-            batch,
-            np.concatenate(refs) if refs else np.zeros(0, np.int64),
-            np.concatenate(positions) if positions else np.zeros(0, np.int64),
-            self.step - start,
-        )
-        self.step += stop - start
-
-    def _run(self, batch: Arrivals, refs: np.ndarray, positions: np.ndarray, offset: int) -> None:
-        order = np.argsort(positions, kind="stable")
-        refs, positions = refs[order], positions[order]
-        interval = np.concatenate([self.clocks.interval, np.zeros(len(self.clocks.ticks), np.int64)])
-        value = batch.event_ns[positions] + interval[refs]
-        steps = positions + offset
-        done = 0
-        while done < len(refs):
-            count, advances = self.clocks.run(refs[done:], value[done:], steps[done:])
-            self.flow.settle(advances, self.step)
-            done += count
-
-    def _store_bars(self, batch: Arrivals, state: Source, number: int, at: np.ndarray) -> None:
-        ts, values = batch.event_ns[at], batch.values[number][batch.row[at]]
-        for entry in state.bars:
-            timeline = entry.group.timeline
-            assert timeline is not None
-            timeline.ensure(int(ts.min()), int(ts.max()))
-            rows = (ts - timeline.base) // timeline.interval
-            timeline.V[rows[:, None], (entry.group.out + entry.lane)[None, :]] = values[:, entry.take]
-            entry.group.S[rows, entry.lane] = PENDING
-            entry.counters["arrivals"] += len(at)
-            entry.counters[Fate.USED.value] += len(at)
-            if batch.revision[number] is not None:
-                entry.revisions.update(
-                    zip(ts.tolist(), batch.revision[number][batch.row[at]].tolist(), strict=True)
-                )
-
-    def _store_ticks(self, batch: Arrivals, state: Source, number: int, at: np.ndarray) -> None:
-        for entry in state.ticks:
-            for n, position in enumerate(at.tolist()):
-                ts, values, revision = self._event(batch, number, position)
-                identity, order = identity_of(entry, batch, number, position, ts, state.position + n)
-                entry.store(ts, identity, order, values[entry.take], revision)
-            entry.counters["arrivals"] += len(at)
-            entry.counters[Fate.USED.value] += len(at)
+    def _drive(self, given: tuple[Any, ...]) -> int:
+        """Arrivals in order, up to one that needs a step of its own; returns its position."""
+        head, stop = self.flow.book.head, given[-1]
+        while True:
+            answer = drive(head, *given)
+            if answer == layout.GROW:
+                self.flow.grow()
+            elif answer == layout.CLOSE:
+                self.flow.close_by_python()
+            else:
+                return int(stop if answer == layout.DONE else head[layout.H_POSITION])
+            given = (*given[:-2], int(head[layout.H_POSITION]), stop)
 
     @staticmethod
     def _event(batch: Arrivals, number: int, at: int) -> tuple[int, np.ndarray, int | None]:
@@ -191,7 +135,8 @@ class Engine:
             timeout = state.idle_timeout
             if timeout is None or state.finished or state.idle or now - state.last_arrival < timeout:
                 continue
-            state.idle = fell = True
+            fell = True
+            state.idle = 1
             self.flow.careful = True
             self._mark(state, True)
         if fell:
@@ -204,7 +149,7 @@ class Engine:
             self.clocks.tick_idle[number] = idle
 
     def _finish(self, state: Source) -> None:
-        state.finished, state.idle = True, False
+        state.finished, state.idle = 1, 0
         self._mark(state, False)
         for entry in state.bars:
             self.clocks.seen[entry.clock] = FOREVER
@@ -214,15 +159,14 @@ class Engine:
 
     def _event_step(self, batch: Arrivals, at: int, state: Source, number: int) -> None:
         ts, values, revision = self._event(batch, number, at)
-        woke, state.idle = state.idle, False
+        woke, state.idle = bool(state.idle), 0
         state.last_arrival = ingest = int(batch.available_ns[at])
         changes: Changes = {}
         for entry in state.bars:
             mine = values[entry.take]
             fate = entry.judge(ts, mine, revision, int(self.clocks.wm[entry.clock]), ingest)
-            self._count(
-                entry.counters, fate, entry.group.nodes[entry.lane], entry.group.nodes[entry.lane], ts, mine
-            )
+            node = entry.group.nodes[entry.lane]
+            self._count(entry, fate, node, node, ts, mine)
             if fate is Fate.SIDE_OUTPUT:
                 entry.held.setdefault(ts, []).append(mine)
             elif fate is Fate.USED:
@@ -233,7 +177,7 @@ class Engine:
             mine = values[tick.take]
             fate = tick.judge(ts, identity, mine, revision, int(self.clocks.wm[tick.clock]), ingest)
             tell = (tick.reader.index, 0) not in self.flow.halts.at  # reading 18
-            self._count(tick.counters, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, mine, tell)
+            self._count(tick, fate, tick.up.nodes[tick.lane], tick.reader.nodes[0], ts, mine, tell)
             if fate is Fate.SIDE_OUTPUT:
                 tick.held.setdefault(identity, []).append((ts, mine))
             elif fate is Fate.USED:
@@ -257,29 +201,18 @@ class Engine:
             changes.setdefault((group.index, entry.lane), set()).add(ts)
 
     def _count(
-        self,
-        counters: dict[str, int],
-        fate: Fate,
-        source: Node,
-        reader: Node,
-        ts: int,
-        values: np.ndarray,
-        tell: bool = True,
+        self, entry: Counted, fate: Fate, source: Node, reader: Node, ts: int, values: Any, tell: bool = True
     ) -> None:
-        counters["arrivals"] += 1
-        counters[fate.value] += 1
+        entry.count(fate)
         if tell and fate is not Fate.USED:
-            self.flow.log.refusals.append(
-                Refusal(
-                    source.node_id, reader.node_id, self.step, ts, tuple(np.asarray(values).tolist()), fate
-                )
-            )
+            given = tuple(values.tolist())
+            self.flow.log.refusals.append(Refusal(source.node_id, reader.node_id, self.step, ts, given, fate))
 
     def _move(self, state: Source, ts: int, woke: bool, ingest: int) -> Advances:
         """Advance the watermark by one arrival: what its frontier allows, before the origin too (reading 19)."""
         if woke:
             self._mark(state, False)
-        point = ts + (state.interval or 0)
+        point = ts + state.interval
         bars = [e.clock for e in state.bars if not from_the_future(e.settings, ts, ingest)]
         ticks = {
             self.clocks.ticks[e.up.nodes[e.lane].node_id]
@@ -292,6 +225,4 @@ class Engine:
             self.clocks.saw(bars, sorted(ticks), point)
             return self.clocks.settle(self.step)
         refs = np.array(bars + [self.clocks.count + n for n in sorted(ticks)], np.int64)
-        steps = np.full(len(refs), self.step, np.int64)
-        _, advances = self.clocks.run(refs, np.full(len(refs), point, np.int64), steps)
-        return advances
+        return self.clocks.run(refs, point, self.step)

@@ -26,8 +26,29 @@ class Fate(StrEnum):
     QUARANTINED = "quarantined"
 
 
-def new_counters() -> dict[str, int]:
-    return {"arrivals": 0} | {fate.value: 0 for fate in Fate}
+FATES = tuple(Fate)
+
+
+def tally() -> np.ndarray:
+    """Counts of arrivals, then of each fate (E14)."""
+    return np.zeros(1 + len(FATES), np.int64)
+
+
+class Counted:
+    """An entry that counts its arrivals."""
+
+    __slots__ = ()
+    counts: np.ndarray
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """`arrivals`, and how many met each fate."""
+        names = ("arrivals", *(fate.value for fate in FATES))
+        return dict(zip(names, self.counts.tolist(), strict=True))
+
+    def count(self, fate: Fate) -> None:
+        self.counts[0] += 1
+        self.counts[1 + FATES.index(fate)] += 1
 
 
 def from_the_future(settings: EventTime, ts: int, ingest_ns: int) -> bool:
@@ -75,7 +96,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @dataclass(slots=True)
-class BarEntry:
+class BarEntry(Counted):
     """The entry of one bar stream: lane `lane` of a BARS group, with its own clock."""
 
     group: Group
@@ -84,7 +105,7 @@ class BarEntry:
     settings: EventTime
     origin: int
     take: np.ndarray  # which of the source's columns are its fields
-    counters: dict[str, int] = field(default_factory=new_counters)
+    counts: np.ndarray = field(default_factory=tally)
     held: dict[int, list[np.ndarray]] = field(default_factory=dict)  # delivered to the side output
     revisions: dict[int, int] = field(default_factory=dict)
 
@@ -131,7 +152,7 @@ class BarEntry:
 
 
 @dataclass(slots=True)
-class TickEntry:
+class TickEntry(Counted):
     """The entry of a tick stream at one reader: its events in order of (ts, event id)."""
 
     reader: Group
@@ -141,7 +162,7 @@ class TickEntry:
     settings: EventTime
     origin: int
     take: np.ndarray  # which of the source's columns are its fields
-    counters: dict[str, int] = field(default_factory=new_counters)
+    counts: np.ndarray = field(default_factory=tally)
     keys: list[tuple[int, Any]] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)
     known: dict[Any, tuple[int, Any]] = field(default_factory=dict)  # identity -> key in `keys`

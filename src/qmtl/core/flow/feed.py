@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from qmtl.core.flow import layout
 from qmtl.core.flow.entry import BarEntry, TickEntry
 from qmtl.core.flow.timeline import FOREVER, NEVER
 from qmtl.core.graph.ir import TickIdentity
@@ -37,22 +37,44 @@ class Arrivals(Protocol):
     def revision(self) -> Sequence[Any]: ...
 
 
-@dataclass(slots=True)
+class _Field:
+    """A number in the row of a table that compiled code reads too."""
+
+    def __init__(self, column: int) -> None:
+        self._column = column
+
+    def __get__(self, owner: Source, kind: type | None = None) -> int:
+        return int(owner.fields[self._column])
+
+    def __set__(self, owner: Source, value: int) -> None:
+        owner.fields[self._column] = value
+
+
 class Source:
     """One source as data knows it, and the entries that read it (streams may differ in their settings)."""
 
-    bars: list[BarEntry]
-    ticks: list[TickEntry]
-    tick_numbers: list[int]
-    idle_timeout: int | None
-    interval: int | None
-    origin: int
-    top: int = NEVER  # the largest bar end, or tick time, that arrived in order
-    last_arrival: int = 0
-    idle: bool = False
-    finished: bool = False
-    position: int = 0
-    skew: int = FOREVER // 2  # E13: how far ahead of its arrival an event may lie
+    top = _Field(layout.S_TOP)  # the largest bar end, or tick time, that arrived in order
+    last_arrival = _Field(layout.S_LAST)
+    position = _Field(layout.S_POSITION)
+    idle = _Field(layout.S_IDLE)
+    finished = _Field(layout.S_FINISHED)
+    interval = _Field(layout.S_INTERVAL)  # 0: ticks
+    skew = _Field(layout.S_SKEW)  # E13: how far ahead of its arrival an event may lie
+    origin = _Field(layout.S_ORIGIN)  # the latest of its entries
+
+    def __init__(
+        self, bars: list[BarEntry], ticks: list[TickEntry], tick_numbers: list[int], idle_timeout: int | None
+    ) -> None:
+        self.bars, self.ticks, self.idle_timeout = bars, ticks, idle_timeout
+        self.tick_numbers = np.array(tick_numbers, np.int64)
+        self.fields = np.zeros(layout.S_FIELDS, np.int64)
+        entries = [(e.origin, e.settings) for e in bars] + [(e.origin, e.settings) for e in ticks]
+        skews = [s.max_future_skew_ns for _, s in entries if s.max_future_skew_ns is not None]
+        self.top, self.skew = NEVER, min(skews, default=FOREVER // 2)
+        self.origin = max((origin for origin, _ in entries), default=NEVER)
+        self.interval = bars[0].group.interval if bars else 0
+        self.fields[layout.S_TICKS] = self.tick_numbers.ctypes.data
+        self.fields[layout.S_TICK_COUNT] = len(tick_numbers)
 
 
 def identity_of(

@@ -1,4 +1,8 @@
-"""Which arrivals move their source forward: these cannot be late, repeated or revised, and run in blocks (E2, E8)."""
+"""What the compiled driver is told of arrivals that it cannot judge itself: ticks, and revisions of bars.
+
+Ticks that only append move their source forward: they cannot be late, repeated or revised (E2, E8), so they are stored
+ahead, a stretch at a time, and the driver only moves the clocks.
+"""
 
 from __future__ import annotations
 
@@ -7,58 +11,111 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.flow.feed import EVENT, Arrivals, Source
+from qmtl.core.flow.entry import Fate
+from qmtl.core.flow.feed import EVENT, Arrivals, Source, identity_of
 from qmtl.core.flow.timeline import NEVER
 from qmtl.core.graph.ir import TickIdentity
 
 Flags = NDArray[np.bool_]
+APPENDS, UNLIKE = 1, 2
+_NO_TABLES, _NO_ROWS, _NOTHING = np.zeros((0, 2), np.int64), np.zeros((0, 0)), np.zeros(0, np.uint8)
 
 
-def in_order(sources: Sequence[Source], batch: Arrivals, start: int, stop: int) -> Flags:
-    """Of arrivals ``[start, stop)``, those that only append; moves each source's `top` past them."""
-    kind, source = batch.kind[start:stop], batch.source[start:stop]
-    appends = np.zeros(stop - start, np.bool_)
-    for number, state in enumerate(sources):
-        mine = np.flatnonzero((source == number) & (kind == EVENT))
-        if not len(mine) or state.idle or state.finished:
-            continue
-        ts = batch.event_ns[start:stop][mine]
-        ahead_of_clock = batch.available_ns[start:stop][mine] + state.skew
-        sane = (ts <= ahead_of_clock) & (ts >= _latest_origin(state))
-        point = np.where(sane, ts + (state.interval or 0), NEVER)
-        before = np.maximum.accumulate(np.concatenate([[state.top], point[:-1]]))
-        strictly = state.interval is not None or state.ticks == [] or _keyed_by_time(state)
-        ahead = point > before if strictly else point >= before
-        if state.ticks and not strictly:
-            ahead &= _fresh(batch, state, number, mine + start, ts)
-        appends[mine] = ahead & sane
-        state.top = max(state.top, int(point.max(initial=NEVER)))
-    return appends
+def tables_of(batch: Arrivals) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where the values of each source stand, as the driver takes it: (address, width) by source, or one table."""
+    flat = getattr(batch, "flat", None)
+    if flat is not None:
+        return _NO_TABLES, flat
+    return np.array([(v.ctypes.data, v.shape[1]) for v in batch.values], np.int64).reshape(-1, 2), _NO_ROWS
 
 
-def _keyed_by_time(state: Source) -> bool:
-    return any(e.settings.identity is TickIdentity.EVENT_TS for e in state.ticks)
+class Ordered:
+    """Arrivals ``[start, stop)`` of one batch."""
+
+    def __init__(self, sources: Sequence[Source], batch: Arrivals, start: int, stop: int) -> None:
+        self._sources, self._batch, self._stop = sources, batch, stop
+        self._stored = self._noted = start
+        self._revised = [n for n, s in enumerate(sources) if s.bars and batch.revision[n] is not None]
+        self.known = _NOTHING
+        if any(source.ticks for source in sources):
+            self.known = self._judged(start)
+
+    def _judged(self, start: int) -> NDArray[np.uint8]:
+        batch, stop = self._batch, self._stop
+        known = np.zeros(len(batch.kind), np.uint8)
+        for number, source in enumerate(self._sources):
+            mine = start + np.flatnonzero(
+                (batch.source[start:stop] == number) & (batch.kind[start:stop] == EVENT)
+            )
+            if source.ticks and len(mine):
+                known[mine] = np.where(_appends(batch, source, number, mine), APPENDS, UNLIKE)
+        return known
+
+    def store(self, start: int) -> None:
+        """Store the ticks from `start` to the next arrival that is a step of its own."""
+        if not len(self.known) or start < self._stored:
+            return
+        batch = self._batch
+        alone = (batch.kind[start : self._stop] != EVENT) | (self.known[start : self._stop] == UNLIKE)
+        end = start + int(np.argmax(alone)) if alone.any() else self._stop
+        for number, source in enumerate(self._sources):
+            if source.ticks:
+                _store(batch, source, number, start + np.flatnonzero(batch.source[start:end] == number))
+        self._stored = max(end, start + 1)
+
+    def note(self, stop: int) -> None:
+        """The driver got to `stop`: remember the revisions of the bars it stored."""
+        start, self._noted = self._noted, stop + 1
+        for number in self._revised:
+            batch = self._batch
+            mine = start + np.flatnonzero(batch.source[start:stop] == number)
+            revisions = batch.revision[number][batch.row[mine]].tolist()
+            for entry in self._sources[number].bars:
+                entry.revisions.update(zip(batch.event_ns[mine].tolist(), revisions, strict=True))
 
 
-def _latest_origin(state: Source) -> int:
-    return max([e.origin for e in state.bars] + [e.origin for e in state.ticks], default=NEVER)
+def _store(batch: Arrivals, source: Source, number: int, at: NDArray[np.int64]) -> None:
+    revisions = batch.revision[number]
+    for entry in source.ticks:
+        for n, position in enumerate(at.tolist()):
+            row, ts = batch.row[position], int(batch.event_ns[position])
+            identity, order = identity_of(entry, batch, number, position, ts, source.position + n)
+            revision = None if revisions is None else int(revisions[row])
+            entry.store(ts, identity, order, batch.values[number][row][entry.take], revision)
+            entry.count(Fate.USED)
+    source.position += len(at)
+
+
+def _appends(batch: Arrivals, source: Source, number: int, mine: NDArray[np.int64]) -> Flags:
+    """Which ticks only append; moves the source's `top` past them."""
+    if source.idle or source.finished:
+        return np.zeros(len(mine), np.bool_)
+    ts = batch.event_ns[mine]
+    sane = (ts <= batch.available_ns[mine] + source.skew) & (ts >= source.origin)
+    point = np.where(sane, ts, NEVER)
+    before = np.maximum.accumulate(np.concatenate([[source.top], point[:-1]]))
+    by_time = any(e.settings.identity is TickIdentity.EVENT_TS for e in source.ticks)
+    ahead = point > before if by_time else (point >= before) & _fresh(batch, source, number, mine, ts)
+    source.top = max(source.top, int(point.max(initial=NEVER)))
+    found: Flags = ahead & sane
+    return found
 
 
 def _fresh(
-    batch: Arrivals, state: Source, number: int, at: NDArray[np.int64], ts: NDArray[np.int64]
+    batch: Arrivals, source: Source, number: int, at: NDArray[np.int64], ts: NDArray[np.int64]
 ) -> Flags:
-    """Ticks that append: a new identity, after all earlier ones in (ts, id)."""
+    """Ticks of a new identity, after all earlier ones in (ts, id)."""
     ids = batch.event_id[number]
-    if ids is None or all(e.settings.identity is TickIdentity.POSITION for e in state.ticks):
+    if ids is None or all(e.settings.identity is TickIdentity.POSITION for e in source.ticks):
         return np.ones(len(at), np.bool_)
     result = np.zeros(len(at), np.bool_)
     seen: set[object] = set()
-    last = max((e.keys[-1] for e in state.ticks if e.keys), default=(NEVER, None))
+    last = max((e.keys[-1] for e in source.ticks if e.keys), default=(NEVER, None))
     given = [ids[r] for r in batch.row[at]]
     plain = [i.item() if isinstance(i, np.generic) else i for i in given]
     for n, (time, identity) in enumerate(zip(ts.tolist(), plain, strict=True)):
         ordered = time > last[0] or (time == last[0] and last[1] is not None and identity > last[1])
-        known = identity in seen or any(identity in e.known or identity in e.held for e in state.ticks)
+        known = identity in seen or any(identity in e.known or identity in e.held for e in source.ticks)
         result[n] = ordered and not known
         seen.add(identity)
         last = max(last, (time, identity)) if last[1] is not None else (time, identity)

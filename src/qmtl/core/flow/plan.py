@@ -13,6 +13,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from qmtl.core.flow import layout
 from qmtl.core.flow.kernel import Kernel, KernelKind
 from qmtl.core.flow.timeline import FOREVER, NEVER, Timeline
 from qmtl.core.graph.ir import Edge, Node, NodeKind, Window
@@ -21,10 +22,10 @@ I64 = NDArray[np.int64]
 
 
 class Relation(IntEnum):
-    OWN = 0
-    FINER = 1
-    COARSER = 2
-    TICK = 3
+    OWN = layout.OWN
+    FINER = layout.FINER
+    COARSER = layout.COARSER
+    TICK = layout.TICK
 
 
 @dataclass(slots=True, eq=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from qmtl.core.flow import compute, function, recompute
-from qmtl.core.flow import status_kernels as cells
+from qmtl.core.flow import drive_kernels as kernels
+from qmtl.core.flow import function, layout, recompute
+from qmtl.core.flow.book import Book
 from qmtl.core.flow.clock import Advances, Clocks
 from qmtl.core.flow.emission import Log
 from qmtl.core.flow.entry import TickEntry
 from qmtl.core.flow.function import Touch
 from qmtl.core.flow.plan import Group, Plan, Relation
-from qmtl.core.flow.timeline import FOREVER, NEVER, NONE
+from qmtl.core.flow.tick_bars import bars_of_ticks
+from qmtl.core.flow.timeline import NEVER, NONE
 from qmtl.core.graph.ir import NodeKind
 
 Changes = dict[tuple[int, int], set[int]]  # (group, lane) -> buckets whose value or record changed
@@ -27,11 +31,11 @@ class Propagation:
         self.log = Log()
         self.halts = function.Halts()
         self.ticks: dict[tuple[int, int, int], TickEntry] = {}
-        self.functions = compute.load(plan.groups)
         self.careful = False  # a source has been idle: readers may have closed what is yet to come
         self.closed_at = {
             interval: timeline.plane(clocks.count, np.int32) for interval, timeline in plan.timelines.items()
         }
+        self.book = Book(plan, clocks, self.closed_at)
 
     def settle(
         self,
@@ -47,13 +51,13 @@ class Propagation:
         `resumed`: a halted lane that starts again.
         """
         changes = {} if changes is None else changes
-        begin = np.full(self.clocks.count, FOREVER, np.int64)
-        end = np.full(self.clocks.count, NEVER, np.int64)
-        if len(advances.clock):
-            np.minimum.at(begin, advances.clock, advances.start)
-            np.maximum.at(end, advances.clock, advances.stop)
-            self._ensure(begin, end)
-            self._stamp(advances)
+        head, moved = self.book.head, len(advances.log) > 0
+        kernels.told(head, advances.log)
+        if moved:
+            while not kernels.room(head):
+                self.grow()
+            kernels.stamp(head)
+        head[layout.H_CLOSING] = 0
         stored = self._stored(ticks or [])
         for group in self.plan.groups:
             if group.timeline is None:
@@ -63,35 +67,21 @@ class Propagation:
                 if group.index in stored:
                     touches.setdefault(0, []).extend(stored[group.index])
                 if touches:
-                    self._correct(group, touches, changes, begin, step)
+                    self._correct(group, touches, changes, step)
             if resumed is not None and resumed[0] is group:
-                self._resume(group, resumed[1], changes, begin, step)
-            if len(advances.clock):
-                self._close_group(group, begin, end, changes)
+                self._resume(group, resumed[1], changes, step)
+            if moved:
+                self._close(group, changes)
 
-    def _ensure(self, begin: np.ndarray, end: np.ndarray) -> None:
-        for k in np.flatnonzero(end > begin).tolist():
-            timeline = self.plan.timelines[int(self.clocks.interval[k])]
-            if begin[k] == NEVER:
-                begin[k] = min(timeline.base, int(end[k])) if timeline.rows else end[k]
-            if end[k] > begin[k]:
-                timeline.ensure(int(begin[k]), int(end[k]) - timeline.interval)
+    def grow(self) -> None:
+        """Make the room that compiled code asked for."""
+        head = self.book.head
+        timeline = list(self.plan.timelines.values())[head[layout.H_TIMELINE]]
+        timeline.ensure(int(head[layout.H_LOW]), int(head[layout.H_HIGH]))
 
-    def _stamp(self, advances: Advances) -> None:
-        """Remember at which arrival each row of each clock closed (step + 1; 0 is open)."""
-        for interval, plane in self.closed_at.items():
-            timeline = self.plan.timelines[interval]
-            mine = np.flatnonzero(self.clocks.interval[advances.clock] == interval)
-            if not len(mine) or timeline.rows == 0:
-                continue
-            start = np.maximum(advances.start[mine], timeline.base)
-            count = np.maximum((advances.stop[mine] - start) // interval, 0)
-            first = (start - timeline.base) // interval
-            total = int(count.sum())
-            rows = np.repeat(first - np.concatenate([[0], np.cumsum(count)[:-1]]), count) + np.arange(total)
-            timeline.planes[plane][rows, np.repeat(advances.clock[mine], count)] = np.repeat(
-                advances.step[mine] + 1, count
-            )
+    def close_by_python(self) -> None:
+        """The group at which compiled code stopped."""
+        self._close(self.plan.groups[int(self.book.head[layout.H_GROUP]) - 1], {})
 
     def closing_step(self, group: Group, lane: int, row: int) -> int:
         """The arrival that closed a row, or -1 while it is open."""
@@ -99,40 +89,31 @@ class Propagation:
         plane = group.timeline.planes[self.closed_at[group.interval]]
         return int(plane[row, group.clocks[lane]]) - 1
 
-    def _close_group(self, group: Group, begin: np.ndarray, end: np.ndarray, changes: Changes) -> None:
-        timeline = group.timeline
+    def _close(self, group: Group, changes: Changes) -> None:
+        """Close the rows of a group that its clocks closed in this step."""
+        python = self.book.kind(group) == layout.PYTHON
+        if not python:
+            kernels.close_group(self.book.head, group.index)
+        if not (python or self.careful):
+            return
+        timeline, begin, end = group.timeline, self.book.begin, self.book.end
         assert timeline is not None
-        lo, hi = begin[group.clocks], end[group.clocks]
-        lane = 0
-        while lane < group.lanes:
-            stop = group.lanes if group.kind is NodeKind.CROSS else lane + 1
-            while stop < group.lanes and lo[stop] == lo[lane] and hi[stop] == hi[lane]:
-                stop += 1
-            if hi[lane] > lo[lane]:
-                r0, r1 = timeline.row(int(lo[lane])), timeline.row(int(hi[lane]))
-                self._close_rows(group, max(r0, 0), r1, lane, stop)
-                if self.careful:
-                    self._note_closed(group, max(r0, 0), r1, lane, stop, changes)
-            lane = stop
+        for lane, clock in enumerate(group.clocks.tolist()):
+            if end[clock] <= begin[clock]:
+                continue
+            r0, r1 = max(timeline.row(int(begin[clock])), 0), timeline.row(int(end[clock]))
+            if python:
+                self._close_rows(group, r0, r1, lane)
+            if self.careful:
+                self._note_closed(group, r0, r1, lane, lane + 1, changes)
 
-    def _close_rows(self, group: Group, r0: int, r1: int, a: int, b: int) -> None:
-        if group.kind is NodeKind.BARS:
-            for lane in range(a, b):
-                cells.close_bars(group.S, r0, r1, lane)
-        elif group.kind is NodeKind.FUNCTION:
-            for lane in range(a, b):
-                function.close(
-                    group,
-                    self.halts,
-                    self.ticks,
-                    self.log,
-                    lane,
-                    r0,
-                    r1,
-                    lambda row, lane=lane: self.closing_step(group, lane, row),
-                )
-        else:
-            compute.close(group, self.functions, self.ticks, r0, r1, a, b)
+    def _close_rows(self, group: Group, r0: int, r1: int, lane: int) -> None:
+        if group.kind is not NodeKind.FUNCTION:
+            bars_of_ticks(group, self.ticks, lane, r0, r1)
+            return
+        function.close(
+            group, self.halts, self.ticks, self.log, lane, r0, r1, partial(self.closing_step, group, lane)
+        )
 
     @staticmethod
     def _note_closed(group: Group, r0: int, r1: int, a: int, b: int, changes: Changes) -> None:
@@ -164,22 +145,23 @@ class Propagation:
                     found.setdefault(lane, []).extend((edge, bucket) for bucket in buckets)
         return found
 
-    def _closed(self, group: Group, lane: int, begin: np.ndarray) -> tuple[int, int]:
+    def _closed(self, group: Group, lane: int) -> tuple[int, int]:
         """Rows of the lane ``[first, stop)`` that can hold something and were closed before this step."""
         timeline, clock = group.timeline, int(group.clocks[lane])
         assert timeline is not None
-        bound, first = int(min(self.clocks.next[clock], begin[clock])), int(self.clocks.first[clock])
+        bound, first = (
+            int(min(self.clocks.next[clock], self.book.begin[clock])),
+            int(self.clocks.first[clock]),
+        )
         if not timeline.rows or bound == NEVER:
             return 0, 0
         return max(0, timeline.row(first)) if first > NEVER else 0, max(0, timeline.row(bound))
 
-    def _correct(
-        self, group: Group, touches: Touches, changes: Changes, begin: np.ndarray, step: int
-    ) -> None:
+    def _correct(self, group: Group, touches: Touches, changes: Changes, step: int) -> None:
         """E8: recompute the closed rows that `touches` reach, and add what changed to `changes`."""
         changed: dict[int, list[int]] = {}
         for lane, touched in touches.items():
-            first, stop = self._closed(group, lane, begin)
+            first, stop = self._closed(group, lane)
             if group.kind is NodeKind.FUNCTION:
                 changed[lane] = function.correct(
                     group, self.halts, self.ticks, self.log, lane, touched, first, stop, step
@@ -189,15 +171,15 @@ class Propagation:
             if not rows:
                 continue
             if group.kind is NodeKind.CROSS:
-                changed = recompute.correct_cross(group, self.functions, self.log, rows, step)
+                changed = recompute.correct_cross(group, self.book, self.log, rows, step)
             else:
                 changed[lane] = recompute.correct(
-                    group, self.functions, self.ticks, self.log, lane, rows, stop, step
+                    group, self.book, self.ticks, self.log, lane, rows, stop, step
                 )
         self._note(group, changed, changes)
 
-    def _resume(self, group: Group, lane: int, changes: Changes, begin: np.ndarray, step: int) -> None:
-        first, stop = self._closed(group, lane, begin)
+    def _resume(self, group: Group, lane: int, changes: Changes, step: int) -> None:
+        first, stop = self._closed(group, lane)
         rows = function.resume(group, self.halts, self.ticks, self.log, lane, first, stop, step)
         self._note(group, {lane: rows}, changes)
 

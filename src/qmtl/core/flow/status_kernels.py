@@ -32,6 +32,18 @@ def fold_own(W, S, lanes, required, computed, r0, r1, a, b):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
+def fold_beside(W, S, first, required, computed, r0, r1, a, b):
+    """As `fold_own`, of lanes that lie side by side from `first` on."""
+    absent = np.uint8((NO_ROW | MISSING) if required else 0)
+    cold = np.uint8(absent | WARM) if required and computed else absent
+    there = np.uint8(OWN | ANY)
+    for r in range(r0, r1):
+        for i in range(b - a):
+            s = S[r, first + a + i]
+            W[r - r0, i] |= there if s == VALUE else (cold if s == NONE else absent)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def latest(S, lane, row):
     """The last row at or before `row` with a value, or -1."""
     while row >= 0 and S[row, lane] != VALUE:
@@ -123,11 +135,12 @@ def settle_nulls(S, M, r0, r1, a, b):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def close_bars(S, r0, r1, lane):
+def close_bars(S, r0, r1, a, b):
     """A bar stream's stored bars become its values when their bucket closes; it records no gaps."""
     for r in range(r0, r1):
-        if S[r, lane] == PENDING:
-            S[r, lane] = VALUE
+        for i in range(b - a):
+            if S[r, a + i] == PENDING:
+                S[r, a + i] = VALUE
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -141,12 +154,11 @@ def nth_row_after(M, lane, row, n, stop):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def cross_status(M, S, present, per_lane, min_count, r0, r1, lanes):
+def cross_status(M, S, per_lane, min_count, r0, r1, lanes):
     """A cross-section: `min_count` lanes must be present; with a value per lane, the lane too."""
     for r in range(r0, r1):
         count = 0
         for lane in range(lanes):
-            M[r, lane] = 1 if present[r - r0, lane] else 0
             count += M[r, lane]
         for lane in range(S.shape[1]):
             new = VALUE if count >= min_count and count > 0 and (not per_lane or M[r, lane] == 1) else GAP

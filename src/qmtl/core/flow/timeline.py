@@ -7,10 +7,13 @@ See docs/decisions/0002-rows-are-consecutive-buckets.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qmtl.core.errors import UserError
+from qmtl.core.flow.layout import T_BASE, T_FIELDS, T_ROWS
 
 NEVER = np.iinfo(np.int64).min  # minus infinity of event time
 FOREVER = np.iinfo(np.int64).max  # plus infinity
@@ -30,12 +33,23 @@ class Timeline:
 
     def __init__(self, interval: int) -> None:
         self.interval = interval
-        self.base = 0
-        self.rows = 0
+        self.fields = np.zeros(
+            T_FIELDS, np.int64
+        )  # what compiled code sees; `rows` and `base` live here alone
+        self.moved: Callable[[], None] = lambda: None  # called when the arrays have moved
         self.width = 0
         self.V: NDArray[np.float64] = np.zeros((0, 0))
         self.bucket: NDArray[np.int64] = np.zeros(0, np.int64)
         self.planes: list[NDArray[np.generic]] = []
+
+    @property
+    def base(self) -> int:
+        """The bucket of row 0, ns."""
+        return int(self.fields[T_BASE])
+
+    @property
+    def rows(self) -> int:
+        return int(self.fields[T_ROWS])
 
     def cells(self, count: int) -> int:
         """Reserve `count` value cells per row; returns the offset of the first."""
@@ -58,7 +72,7 @@ class Timeline:
         Raises :class:`UserError` when the span is beyond `ROW_LIMIT` rows.
         """
         if self.rows == 0:
-            self.base = first
+            self.fields[T_BASE] = first
         low, high = min(first, self.base), max(last, self.base + (self.rows - 1) * self.interval)
         rows = (high - low) // self.interval + 1
         if rows > ROW_LIMIT:
@@ -71,9 +85,10 @@ class Timeline:
         shift = (self.base - low) // self.interval if self.rows else 0
         if shift or rows > len(self.bucket):
             self._move(rows if shift == 0 else rows + shift, shift)
-            self.base = low
+            self.fields[T_BASE] = low
             self.bucket = low + self.interval * np.arange(len(self.V), dtype=np.int64)
-        self.rows = max(rows, self.rows + shift)
+            self.moved()
+        self.fields[T_ROWS] = max(rows, self.rows + shift)
 
     def _move(self, rows: int, shift: int) -> None:
         capacity = max(256, rows + rows // 2)

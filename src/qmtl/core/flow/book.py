@@ -1,0 +1,178 @@
+"""The plan and its state as tables of integers for compiled code (:mod:`qmtl.core.flow.layout`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qmtl.core.flow import address_kernels as addresses
+from qmtl.core.flow import layout as at
+from qmtl.core.flow.clock import Clocks
+from qmtl.core.flow.feed import Source
+from qmtl.core.flow.kernel import KernelKind
+from qmtl.core.flow.plan import EdgePlan, Group, Plan, Relation
+from qmtl.core.flow.timeline import FOREVER, NEVER
+from qmtl.core.graph.ir import NodeKind
+
+LOG_ROWS = 1 << 14  # what clocks may do before what they closed is computed
+SIGNATURES = {
+    KernelKind.MAP: (at.MAP, addresses.MAP),
+    KernelKind.WINDOW: (at.WINDOW, addresses.WINDOW),
+    KernelKind.SCAN: (at.SCAN, addresses.SCAN),
+    KernelKind.CROSS: (at.CROSS, addresses.CROSS),
+}
+
+
+class Book:
+    """Owns every array whose address stands in its tables. `head` is what compiled code is given."""
+
+    def __init__(self, plan: Plan, clocks: Clocks, closed: dict[int, int]) -> None:
+        """`closed`: by interval, the plane that says when each clock closed each row."""
+        self._plan, self._clocks, self._closed = plan, clocks, closed
+        self._kept: list[np.ndarray] = []
+        self.head = np.zeros(at.H_FIELDS, np.int64)
+        self._timelines = np.zeros((len(plan.timelines), at.T_FIELDS), np.int64)
+        for fields, timeline in zip(self._timelines, plan.timelines.values(), strict=True):
+            fields[:] = timeline.fields
+            fields[at.T_INTERVAL], fields[at.T_WIDTH] = timeline.interval, timeline.width
+            timeline.fields, timeline.moved = fields, self.refresh
+        self._groups = np.zeros((len(plan.groups), at.G_FIELDS), np.int64)
+        edges: list[list[int]] = []
+        for group in plan.groups:
+            self._group(self._groups[group.index], group, edges)
+        self._edges = np.array(edges, np.int64).reshape(-1, at.E_FIELDS)
+        self._head()
+        self.refresh()
+
+    def feed(self, sources: list[Source]) -> None:
+        """The sources and their bar entries, whose counts and positions live in the tables from now on."""
+        table = np.zeros((len(sources), at.S_FIELDS), np.int64)
+        entries: list[list[int]] = []
+        for row, source in zip(table, sources, strict=True):
+            row[:] = source.fields
+            row[at.S_FIRST_ENTRY] = len(entries)
+            for entry in source.bars:
+                take = self._keep(entry.take)
+                entries.append([entry.group.index, entry.lane, entry.clock, take, len(entry.take)])
+            row[at.S_END_ENTRY] = len(entries)
+            source.fields = row
+        filled = np.zeros((len(entries), at.N_FIELDS), np.int64)
+        for row, given in zip(filled, entries, strict=True):
+            row[: len(given)] = given
+        for row, entry in zip(filled, [e for s in sources for e in s.bars], strict=True):
+            entry.counts = row[at.N_ARRIVALS :]
+        self.head[[at.H_SOURCES, at.H_SOURCE_COUNT]] = self._keep(table), len(table)
+        self.head[[at.H_ENTRIES, at.H_ENTRY_COUNT]] = self._keep(filled), len(filled)
+
+    def _keep(self, array: np.ndarray) -> int:
+        """The address of an array that stays where it is."""
+        assert array.flags.c_contiguous
+        self._kept.append(array)
+        return int(array.ctypes.data)
+
+    def _numbers(self, values: Any) -> tuple[int, int]:
+        array = np.array(values, np.int64)
+        return self._keep(array), len(array)
+
+    def _head(self) -> None:
+        head, count = self.head, self._clocks.count
+        for where, length, table in (
+            (at.H_TIMELINES, at.H_TIMELINE_COUNT, self._timelines),
+            (at.H_GROUPS, at.H_GROUP_COUNT, self._groups),
+            (at.H_EDGES, at.H_EDGE_COUNT, self._edges),
+        ):
+            head[where], head[length] = self._keep(table), len(table)
+        arrays = self._clocks.arrays()
+        for number, array in enumerate(arrays):
+            head[at.H_CLOCKS + number] = self._keep(array)
+        head[at.H_CLOCK_COUNT], head[at.H_TICK_COUNT] = count, len(self._clocks.ticks)
+        head[at.H_INPUT_COUNT], head[at.H_DEP_COUNT] = len(self._clocks.inputs), len(self._clocks.deps)
+        self.begin, self.end = np.full(count, FOREVER, np.int64), np.full(count, NEVER, np.int64)
+        head[at.H_BEGIN], head[at.H_END] = self._keep(self.begin), self._keep(self.end)
+        rows = LOG_ROWS + 2 * count
+        head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
+        head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
+        lanes = max((g.lanes for g in self._plan.groups), default=1)
+        head[at.H_WORK] = self._keep(np.zeros(at.BLOCK * lanes, np.uint8))
+        head[at.H_AT] = self._keep(np.zeros(at.BLOCK * lanes, np.int64))
+        head[at.H_HIGH] = NEVER
+
+    def kind(self, group: Group) -> int:
+        """What compiled code takes a group for."""
+        return int(self._groups[group.index, at.G_KIND])
+
+    def refresh(self) -> None:
+        """Addresses of what moves when a timeline grows."""
+        for fields, timeline in zip(self._timelines, self._plan.timelines.values(), strict=True):
+            closed = timeline.planes[self._closed[timeline.interval]]
+            fields[at.T_V], fields[at.T_BUCKET] = timeline.V.ctypes.data, timeline.bucket.ctypes.data
+            fields[at.T_CLOSED], fields[at.T_CAPACITY] = closed.ctypes.data, len(timeline.V)
+        for row, group in zip(self._groups, self._plan.groups, strict=True):
+            if group.timeline is not None:
+                row[at.G_S], row[at.G_M] = group.S.ctypes.data, group.M.ctypes.data
+                row[at.G_N] = group.N.ctypes.data
+
+    def _group(self, row: np.ndarray, group: Group, edges: list[list[int]]) -> None:
+        kernel = group.kernel
+        row[at.G_KIND] = _kind(group)
+        row[at.G_LANES] = group.lanes
+        if group.timeline is None:
+            return
+        row[at.G_TIMELINE] = list(self._plan.timelines).index(group.interval)
+        row[at.G_WIDTH] = group.M.shape[1]
+        row[at.G_CLOCKS] = self._keep(np.ascontiguousarray(group.clocks))
+        row[at.G_FIRST_EDGE] = len(edges)
+        edges.extend(self._edge(group, edge) for edge in group.edges)
+        row[at.G_END_EDGE] = len(edges)
+        row[at.G_NEEDS_ROW] = any(e.relation is Relation.OWN and e.required for e in group.edges)
+        row[at.G_ROWS] = group.rows
+        for where, length, array in (
+            (at.G_OUT, at.G_OUTS, group.out),
+            (at.G_IN, at.G_INS, group.ins),
+            (at.G_STATE, at.G_STATES, group.state),
+            (at.G_ARGS, at.G_ARG_COUNT, group.args),
+        ):
+            row[where], row[length] = self._keep(array), len(array)
+        row[at.G_ORIGIN] = self._keep(np.ascontiguousarray(group.origin))
+        row[at.G_GATHERS] = any(e.scratch >= 0 and e.relation is Relation.OWN for e in group.edges)
+        if kernel is None:
+            return
+        row[at.G_MAY_NULL], row[at.G_SINGLE], row[at.G_MIN_COUNT] = (
+            kernel.may_null,
+            kernel.single_lane,
+            kernel.min_count,
+        )
+        if kernel.kind is KernelKind.RESAMPLE:
+            row[at.G_METHODS] = self._numbers(group.args.astype(np.int64))[0]
+        else:
+            row[at.G_FUNCTION] = addresses.address_of(kernel.load(), SIGNATURES[kernel.kind][1])
+
+    def _edge(self, group: Group, edge: EdgePlan) -> list[int]:
+        lanes, up = np.ascontiguousarray(edge.lanes), edge.up
+        beside = bool(np.all(lanes == lanes[0] + np.arange(len(lanes))))
+        columns, count = self._numbers(up.out[list(edge.columns)] if len(up.out) else [])
+        row = np.zeros(at.E_FIELDS, np.int64)
+        row[at.E_UP], row[at.E_LANES], row[at.E_RELATION] = up.index, self._keep(lanes), edge.relation
+        row[at.E_REQUIRED], row[at.E_COMPUTED], row[at.E_COMPLETE] = (
+            edge.required,
+            edge.computed,
+            edge.complete,
+        )
+        row[at.E_SCRATCH], row[at.E_COLUMNS], row[at.E_COLUMN_COUNT] = edge.scratch, columns, count
+        row[at.E_SINCE], row[at.E_UNTIL] = edge.since, edge.until
+        row[at.E_FIRST_LANE] = lanes[0] if beside and len(lanes) == group.lanes else -1
+        return row.tolist()
+
+
+def _kind(group: Group) -> int:
+    if group.kind is NodeKind.TICKS:
+        return at.NOTHING
+    if group.kind is NodeKind.BARS:
+        return at.BARS
+    kernel = group.kernel
+    if kernel is None:
+        return at.PYTHON
+    if kernel.kind is KernelKind.RESAMPLE:
+        return at.PYTHON if group.edges[0].relation is Relation.TICK else at.RESAMPLE
+    return SIGNATURES[kernel.kind][0]

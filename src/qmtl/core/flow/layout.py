@@ -1,0 +1,70 @@
+"""Columns of the integer tables that compiled code reads. One row each: timeline, group, edge, source, bar entry."""
+
+from __future__ import annotations
+
+# Timelines. Addresses first; `rows` and `base` change as it grows.
+T_V, T_BUCKET, T_CLOSED, T_ROWS, T_CAPACITY, T_BASE, T_INTERVAL, T_WIDTH = range(8)
+T_FIELDS = 8
+
+# Groups: what they are, their planes, their kernel with its small arrays (address, length), their edges.
+(
+    G_KIND,
+    G_TIMELINE,
+    G_LANES,
+    G_S,
+    G_M,
+    G_N,
+    G_WIDTH,
+    G_CLOCKS,
+    G_FIRST_EDGE,
+    G_END_EDGE,
+    G_NEEDS_ROW,
+    G_ROWS,
+) = range(12)
+(G_FUNCTION, G_OUT, G_OUTS, G_IN, G_INS, G_STATE, G_STATES, G_ARGS, G_ARG_COUNT) = range(12, 21)
+(G_MAY_NULL, G_SINGLE, G_MIN_COUNT, G_ORIGIN, G_METHODS, G_GATHERS) = range(21, 27)
+G_FIELDS = 27
+
+# Kinds of groups as compiled code tells them apart; PYTHON ones are closed by the caller.
+BARS, MAP, WINDOW, SCAN, CROSS, RESAMPLE, PYTHON, NOTHING = range(8)
+
+# How an input's interval stands to the node's.
+OWN, FINER, COARSER, TICK = range(4)
+
+# Edges.
+(E_UP, E_LANES, E_RELATION, E_REQUIRED, E_COMPUTED, E_COMPLETE, E_SCRATCH, E_COLUMNS, E_COLUMN_COUNT) = range(
+    9
+)
+(E_SINCE, E_UNTIL, E_FIRST_LANE) = range(9, 12)
+E_FIELDS = 12
+
+# Sources, and the bar entries that read them.
+S_FIRST_ENTRY, S_END_ENTRY, S_TOP, S_LAST, S_POSITION, S_IDLE, S_FINISHED, S_SKEW, S_ORIGIN, S_INTERVAL = (
+    range(10)
+)
+S_TICKS, S_TICK_COUNT = range(10, 12)  # numbers of its tick streams
+S_FIELDS = 12
+N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_ARRIVALS, N_USED = range(7)  # then the other fates (E14)
+N_FIELDS = 13
+
+# The head: where the tables are, and where the driver stands.
+(H_TIMELINES, H_GROUPS, H_EDGES, H_SOURCES, H_ENTRIES, H_TICKS) = range(6)
+(
+    H_TIMELINE_COUNT,
+    H_GROUP_COUNT,
+    H_EDGE_COUNT,
+    H_SOURCE_COUNT,
+    H_ENTRY_COUNT,
+    H_CLOCK_COUNT,
+    H_TICK_COUNT,
+) = range(6, 13)
+(H_INPUT_COUNT, H_DEP_COUNT) = range(13, 15)
+(H_BEGIN, H_END, H_LOG, H_LOG_ROWS, H_PENDING, H_WORK, H_AT, H_WORK_SIZE) = range(16, 24)
+(H_STEP, H_POSITION, H_GROUP, H_CLOSING, H_TIMELINE, H_LOW, H_HIGH, H_LOG_USED) = range(24, 32)
+H_CLOCKS = 32  # addresses of the clocks' arrays, in their order
+H_FIELDS = 50
+
+# What the driver answers.
+DONE, IRREGULAR, GROW, CLOSE = range(4)
+
+BLOCK = 64  # rows worked on at once: their cells stay in the processor's second cache
