@@ -110,7 +110,7 @@ def _pair(code, p, n, acc, o):
     if code == COV:
         o[0] = dd.div(ch, ce, n - p[2])[0]
         return
-    xh, xe = _centred(acc[0], acc[1], n)
+    xh, _ = _centred(acc[0], acc[1], n)
     yh, ye = _centred(acc[2], acc[3], n)
     if code == BETA:
         o[0] = np.nan if yh == 0.0 or yh != yh else dd.ratio(ch, ce, yh, ye)
