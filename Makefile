@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.made-from-lock
+BENCH := .venv-bench
+BENCH_STAMP := $(BENCH)/.made-from-lock
 JOBS ?= 2
 LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -41,10 +43,18 @@ check: $(STAMP)  ## format, lint, types and tidiness, in under a minute
 	$(PY) -m mypy
 	$(PY) -m pytest tests/test_tidy.py
 
-bench: $(STAMP)  ## every benchmarks/bench_*.py
-	@set -e; ran=no; for each in benchmarks/bench_*.py; do \
-	  [ -e "$$each" ] || continue; ran=yes; echo "== $$each"; $(PY) "$$each"; done; \
-	[ $$ran = yes ] || echo "there are no benchmarks yet (benchmarks/bench_*.py)"
+# The peers stay out of .venv: they need older versions of what qmtl itself uses (benchmarks/README.md).
+$(BENCH_STAMP): requirements/bench.txt | $(STAMP)
+	@echo "making $(BENCH) from requirements/bench.txt"
+	@$(PY) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/bench.txt
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench: $(BENCH_STAMP)  ## every question in benchmarks/, then docs/performance.md (ARGS=--quick for a first look)
+	@set -e; for each in benchmarks/bench_*.py; do \
+	  echo "== $$each"; $(BENCH)/bin/python "$$each" $(ARGS); done
+	$(BENCH)/bin/python benchmarks/report.py
 
 # pytest ends with 5 when it has collected nothing.
 soak: $(STAMP)  ## the long random and fault runs, marked soak
@@ -59,5 +69,7 @@ lock: $(STAMP)  ## resolve requirements/*.txt anew (with the oldest Python that 
 	  echo "lock with Python 3.11: later ones may choose versions that do not run on it"; exit 1; }
 	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) \
 	  --output-file requirements/run.txt pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra demo,bench,test \
+	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra demo,test \
 	  --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra bench \
+	  --output-file requirements/bench.txt pyproject.toml
