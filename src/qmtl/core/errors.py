@@ -14,5 +14,12 @@ class UserError(QmtlError, ValueError):
         self.message, self.place, self.value, self.cure = message, place, value, cure
         text = f"{place}: {message}" if place else message
         if value is not None:
-            text += f" (got {value!r})"
+            text += f" (got {_shown(value)})"
         super().__init__(text + (f"; {cure}" if cure else ""))
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an int with more digits than Python writes
+        return f"a very large {type(value).__name__}"

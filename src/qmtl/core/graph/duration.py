@@ -19,8 +19,9 @@ _UNITS: Final = {
     "us": 1_000,
     "ns": 1,
 }
-_PART = re.compile(r"(\d+)(ns|us|ms|w|d|h|m|s)")
-_WHOLE = re.compile(r"(?:\d+(?:ns|us|ms|w|d|h|m|s))+")
+_WRITTEN = re.compile(
+    "".join(f"(?:([0-9]{{1,20}}){unit})?" for unit in _UNITS)
+)  # each unit once, the largest first
 _CURE = 'write "1m", "90s", "1h30m", a timedelta, or whole seconds'
 
 
@@ -52,7 +53,7 @@ class Duration:
         return cls.from_ns(ns)
 
     def __str__(self) -> str:
-        """The shortest exact spelling: ``1h30m``, ``250ms``; zero is ``0s``."""
+        """Its exact spelling in units up to the day: ``1h30m``, ``250ms``; zero is ``0s``."""
         rest, text = self.ns, ""
         for unit, size in list(_UNITS.items())[1:]:
             count, rest = divmod(rest, size)
@@ -67,9 +68,13 @@ def _ns(value: object, what: str) -> int:
     if isinstance(value, Duration):
         return value.ns
     if isinstance(value, timedelta):
-        return ((value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds) * 1_000
+        exact = ((value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds) * 1_000
+        return exact + int(getattr(value, "nanoseconds", 0))  # of a pandas.Timedelta
     if isinstance(value, int) and not isinstance(value, bool):
         return value * 1_000_000_000
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        return sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(value))
+    written = _WRITTEN.fullmatch(value.strip(" ")) if isinstance(value, str) else None
+    if written and written.lastindex:
+        return sum(
+            int(count or 0) * size for count, size in zip(written.groups(), _UNITS.values(), strict=True)
+        )
     raise UserError("not a length of time", place=what, value=value, cure=_CURE)
