@@ -5,6 +5,7 @@ What closed in order is read from the engine's statuses, what changed afterwards
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from qmtl.core.flow.plan import Group
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, PENDING, VALUE
 from qmtl.core.graph.ir import NodeKind
 
+Changes = Mapping[tuple[int, int], Sequence[Change]]  # by group and lane
 KINDS = {VALUE: "initial", GAP: "gap", FAILED: "failed"}
 
 
@@ -87,11 +89,18 @@ def first_version(cells: Cells, changes: list[Change]) -> tuple[Cells, NDArray[n
     return Cells(cells.bucket, status, value, step), in_time
 
 
-def emissions(engine: Engine, group: Group, lane: int, start: int) -> Emissions:
-    """Everything lane `lane` of `group` emitted for buckets from `start` on."""
-    changes = [
-        c for c in engine.flow.log.changes if c.group == group.index and c.lane == lane and c.bucket >= start
-    ]
+def changes_by_lane(engine: Engine) -> Changes:
+    """All changes by (group, lane): to be asked for once by whoever reads the ledgers of many nodes."""
+    found: dict[tuple[int, int], list[Change]] = {}
+    for change in engine.flow.log.changes:
+        found.setdefault((change.group, change.lane), []).append(change)
+    return found
+
+
+def emissions(engine: Engine, group: Group, lane: int, start: int, known: Changes | None = None) -> Emissions:
+    """Everything lane `lane` of `group` emitted for buckets from `start` on; `known`: all changes by lane."""
+    mine = (changes_by_lane(engine) if known is None else known).get((group.index, lane), ())
+    changes = [change for change in mine if change.bucket >= start]
     cells, in_time = first_version(cells_of(engine, group, lane, start), changes)
     recorded = ~np.isin(cells.status, [NONE, PENDING, HALTED, NULL]) & in_time
     if group.kind is NodeKind.BARS:

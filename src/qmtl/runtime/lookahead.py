@@ -12,7 +12,7 @@ from qmtl.core.flow.instant import instant_text
 from qmtl.core.graph.ir import NodeKind
 from qmtl.runtime.arrivals import Arrivals
 from qmtl.runtime.backtest import Executed
-from qmtl.runtime.ledger import Emissions, emissions
+from qmtl.runtime.ledger import Emissions, changes_by_lane, emissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def with_noise(arrivals: Arrivals, step: int, chance: np.random.Generator) -> Ar
 
 
 def _difference(truth: Executed, other: Executed, step: int, cuts: int) -> LookAhead:
+    known, known_again = changes_by_lane(truth.engine), changes_by_lane(other.engine)
     for node in truth.nodes.values():
         if node.kind in (NodeKind.TICKS, NodeKind.SELECT):
             continue
@@ -73,8 +74,8 @@ def _difference(truth: Executed, other: Executed, step: int, cuts: int) -> LookA
         again, its_lane = other.engine.plan.home[node.node_id]
         lanes = range(group.lanes) if group.kind is NodeKind.CROSS else [0]
         for each in lanes:
-            one = _before(emissions(truth.engine, group, lane + each, truth.start), step)
-            two = _before(emissions(other.engine, again, its_lane + each, other.start), step)
+            one = _before(emissions(truth.engine, group, lane + each, truth.start, known), step)
+            two = _before(emissions(other.engine, again, its_lane + each, other.start, known_again), step)
             at = first_difference(one, two)
             if at is not None:
                 told = one if at < len(one.step) else two
