@@ -16,14 +16,16 @@ _CURE = "use numbers, strings, durations, and tuples, dicts or arrays of them"
 
 
 def plain(value: Any, name: str) -> Any:
-    """The value as a node keeps it: numpy scalars as Python's, lists as tuples, arrays read-only."""
-    kept = _frozen(value)
+    """The value as a node keeps it: numpy scalars as Python's, lists as tuples, arrays read-only.
+
+    Dicts come in the order of their encoded keys: an id does not tell their order, so no function may see another.
+    """
     try:
-        canonical_bytes(kept, name)
+        canonical_bytes(value, name)
     except UserError as error:
         what = f"the parameter {name!r} cannot be part of an id: {error.message}"
         raise mistake(what, value=value, cure=_CURE) from None
-    return kept
+    return _frozen(value)
 
 
 def unwrapped(value: Any) -> Any:
@@ -41,5 +43,5 @@ def _frozen(value: Any) -> Any:
     if type(value) in (list, tuple):
         return tuple(_frozen(one) for one in value)
     if isinstance(value, Mapping):
-        return {key: _frozen(one) for key, one in value.items()}
+        return {key: _frozen(value[key]) for key in sorted(value, key=canonical_bytes)}
     return unwrapped(value)
