@@ -24,7 +24,7 @@ WARM = {  # how many bars of a symbol go before the first one that is compared
 TOLERANCE = 1e-6  # of max(1, |answer|); sums of squares lose digits, and each form's error is reported
 
 
-class WrongOutput(AssertionError):
+class WrongOutputError(AssertionError):
     """A form's outputs are not those of the workload."""
 
 
@@ -121,15 +121,15 @@ def check(
     errors = {}
     for name in OUTPUTS:
         if name not in outputs:
-            raise WrongOutput(f"{name}: there is no such output")
+            raise WrongOutputError(f"{name}: there is no such output")
         given, right = np.asarray(outputs[name], float), expected[name]
         if given.shape != right.shape:
-            raise WrongOutput(f"{name}: shape {given.shape}, expected {right.shape}")
+            raise WrongOutputError(f"{name}: shape {given.shape}, expected {right.shape}")
         error = np.abs(given - right) / np.maximum(1.0, np.abs(right))
         error = np.where(where[name], error, 0.0)
         worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
         errors[name] = float(error[worst])
         if not errors[name] <= TOLERANCE:
             at = ", ".join(str(each) for each in worst)
-            raise WrongOutput(f"{name}[{at}] is {given[worst]!r}, expected {right[worst]!r} ({of.name})")
+            raise WrongOutputError(f"{name}[{at}] is {given[worst]!r}, expected {right[worst]!r} ({of.name})")
     return errors
