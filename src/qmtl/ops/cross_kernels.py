@@ -57,13 +57,13 @@ def across(V, M, out, ins, p, r0, r1, lanes):
                     count += 1
                 n += 1
         mean = total / count if count > 0 else np.nan
+        if code == MEAN:
+            V[r, out[0]] = mean
+            continue
         square = 0.0
         for j in range(n):
             square += (x[j] - mean) ** 2 if x[j] == x[j] else 0.0
         std = np.sqrt(square / count) if count > 0 else np.nan
-        if code == MEAN:
-            V[r, out[0]] = mean
-            continue
         at = 0
         for lane in range(lanes):
             if M[r, lane] == 1:

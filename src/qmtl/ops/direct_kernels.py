@@ -30,7 +30,7 @@ def _gather(V, M, ins, r, lane, rows, X):
 
 
 @numba.njit(**options)
-def statistics(V, M, N, bucket, interval, out, ins, p, r0, r1, a, b):
+def statistics(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     """Order statistics, weighted means, moments and regressions."""
     rows = int(p[1])
     X, o, work = np.empty((len(ins), rows)), np.empty(len(out)), np.empty(rows)
@@ -46,7 +46,7 @@ def statistics(V, M, N, bucket, interval, out, ins, p, r0, r1, a, b):
 
 
 @numba.njit(**options)
-def extremes(V, M, N, bucket, interval, out, ins, p, r0, r1, a, b):
+def extremes(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     """Operators made of highs, lows and changes within the window."""
     rows = int(p[1])
     X, o = np.empty((len(ins), rows)), np.empty(len(out))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from qmtl.core.flow.kernel import Kernel
+from qmtl.ops.loading import sums as sums_kernel
 from qmtl.ops.loading import window
 from qmtl.ops.registry import Param, rows_param
-from qmtl.ops.tables import HLC, N, Given, extremes, operator, ranging, statistics, sums
+from qmtl.ops.tables import HLC, Given, N, extremes, operator, ranging, statistics, sums
 
 _ = partial(operator, "dispersion")
 DDOF = Param("ddof", int, 0, 0, 1, doc="0: population, 1: sample")
@@ -18,7 +19,7 @@ BANDS = ("upper", "middle", "lower")
 
 
 def _bands(given: Given) -> Kernel:
-    return window("sums_kernels:sums", 5, given["n"], 0.0, given["width"])
+    return sums_kernel(5, given["n"], 0.0, given["width"])
 
 
 OPERATORS = (

@@ -21,9 +21,16 @@ def loader(path: str) -> Callable[[], Callable[..., Any]]:
     return load
 
 
-def window(path: str, code: int, rows: int, *args: float) -> Kernel:
+def window(path: str, code: int, rows: int, *args: float, memo_rows: int = 0) -> Kernel:
     """A WINDOW kernel: parameters are (code, rows, …)."""
-    return Kernel(KernelKind.WINDOW, loader(path), (float(code), float(rows), *map(float, args)), rows)
+    given = (float(code), float(rows), *map(float, args))
+    return Kernel(KernelKind.WINDOW, loader(path), given, rows, memo_rows=memo_rows)
+
+
+def sums(code: int, rows: int, *args: float) -> Kernel:
+    """A WINDOW kernel of sums: one sum (codes 0 and 1), two, or the five of pairs (from 10 on); see sums_kernels."""
+    kinds = 5 if code >= 10 else 1 if code < 2 else 2
+    return window("sums_kernels:sums", code, rows, *args, memo_rows=3 + 2 * kinds * (rows + 1))
 
 
 def scan(path: str, code: int, rows: int, words: int, *args: float) -> Kernel:

@@ -26,34 +26,43 @@ def _operands(V, ins, p, r, a, b, constant):
 @numba.njit(**options)
 def arithmetic(V, M, out, ins, p, r0, r1, a, b):
     """IEEE arithmetic; `mod` has the sign of the divisor, as in Python; NaN stays NaN."""
-    code, constant = int(p[0]), np.full(b - a, p[2])
+    code = int(p[0])
+    constant = np.full(0 if p[1] == SERIES else b - a, p[2])
     for r in range(r0, r1):
         x, y = _operands(V, ins, p, r, a, b, constant)
         o = V[r, out[0] + a : out[0] + b]
-        for i in range(b - a):
-            u, v = x[i], y[i]
-            if code == ADD:
-                o[i] = u + v
-            elif code == SUB:
-                o[i] = u - v
-            elif code == MUL:
-                o[i] = u * v
-            elif code == DIV:
-                o[i] = u / v
-            elif code == POW:
-                o[i] = np.nan if u != u or v != v else u**v
-            elif code == MOD:
-                o[i] = np.nan if v == 0.0 else u - np.floor(u / v) * v
-            elif u != u or v != v:
-                o[i] = np.nan
-            elif code == MINIMUM:
-                o[i] = min(u, v)
-            elif code == MAXIMUM:
-                o[i] = max(u, v)
-            elif code == AND:
-                o[i] = 1.0 if u != 0.0 and v != 0.0 else 0.0
-            else:
-                o[i] = 1.0 if u != 0.0 or v != 0.0 else 0.0
+        if code == ADD:
+            for i in range(len(x)):
+                o[i] = x[i] + y[i]
+        elif code == SUB:
+            for i in range(len(x)):
+                o[i] = x[i] - y[i]
+        elif code == MUL:
+            for i in range(len(x)):
+                o[i] = x[i] * y[i]
+        elif code == DIV:
+            for i in range(len(x)):
+                o[i] = x[i] / y[i]
+        else:
+            for i in range(len(x)):
+                o[i] = _binary(code, x[i], y[i])
+
+
+@numba.njit(**options)
+def _binary(code, u, v):
+    if u != u or v != v:
+        return np.nan
+    if code == POW:
+        return u**v
+    if code == MOD:
+        return np.nan if v == 0.0 else u - np.floor(u / v) * v
+    if code == MINIMUM:
+        return min(u, v)
+    if code == MAXIMUM:
+        return max(u, v)
+    if code == AND:
+        return 1.0 if u != 0.0 and v != 0.0 else 0.0
+    return 1.0 if u != 0.0 or v != 0.0 else 0.0
 
 
 @numba.njit(**options)

@@ -7,7 +7,7 @@ from functools import partial
 from qmtl.core.flow.kernel import Kernel
 from qmtl.ops.loading import window
 from qmtl.ops.registry import rows_param
-from qmtl.ops.tables import HLC, N, SEED, Given, averaging, extremes, operator, ranging
+from qmtl.ops.tables import HLC, SEED, Given, N, averaging, extremes, operator, ranging
 
 _ = partial(operator, "momentum")
 

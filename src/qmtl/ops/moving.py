@@ -7,7 +7,7 @@ from functools import partial
 from qmtl.core.flow.kernel import Kernel
 from qmtl.ops.loading import window
 from qmtl.ops.registry import Param, rows_param
-from qmtl.ops.tables import HLC, N, SEED, Given, averaging, extremes, operator, statistics, sums
+from qmtl.ops.tables import HLC, SEED, Given, N, averaging, extremes, operator, statistics, sums
 
 _ = partial(operator, "moving")
 _chained = ("n", "seed")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from qmtl.ops.dispersion import DDOF
 from qmtl.ops.loading import elementwise
 from qmtl.ops.registry import rows_param
-from qmtl.ops.dispersion import DDOF
 from qmtl.ops.tables import operator, sums
 
 _ = partial(operator, "pair", inputs=("x", "y"))

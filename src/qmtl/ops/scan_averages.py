@@ -38,9 +38,6 @@ def _chained(code, x, p, s, o):
     """dema, tema and trix: averages of averages. p: code, n, seed (1: sma)."""
     n, sma = p[1], p[2] == 1.0
     one = ema(s, 0, x[0], n, sma)
-    if code == EMA:
-        o[0] = one
-        return
     if one != one:
         return
     two = ema(s, 2, one, n, sma)
@@ -170,7 +167,7 @@ def _cumulative(code, x, s, o):
 
 @numba.njit(**options)
 def step(code, x, p, s, o):
-    """One bar of the operator `code`."""
+    """One bar of the operator `code`; EMA, RSI and CMO are stepped by :mod:`qmtl.ops.scan_lanes`."""
     if code <= TRIX:
         _chained(code, x, p, s, o)
     elif code == MACD:
@@ -179,10 +176,6 @@ def step(code, x, p, s, o):
         _kama(x, p, s, o)
     elif code == STOCH_RSI:
         _stoch_rsi(x, p, s, o)
-    elif code == RSI or code == CMO:
-        if _wilder(x[0], p[1], s):
-            total = s[2] + s[3]
-            o[0] = _strength(s) if code == RSI else 0.0 if total == 0.0 else 100.0 * ((s[2] - s[3]) / total)
     elif code == FFILL:
         if x[0] == x[0]:
             s[0], s[1] = 1.0, x[0]

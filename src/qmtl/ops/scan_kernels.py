@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from qmtl.ops import scan_averages as averages
+from qmtl.ops import scan_lanes as lanes
 from qmtl.ops import scan_ranges as ranges
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
@@ -38,7 +39,16 @@ def _give(V, r, lane, st, out, s, o):
 @numba.njit(**options)
 def averaging(V, M, bucket, out, st, ins, p, r0, r1, a, b):
     """Exponential averages, Wilder's oscillators and cumulative operators."""
-    s, x, o, code = np.empty(len(st)), np.empty(len(ins)), np.empty(len(out)), int(p[0])
+    code = int(p[0])
+    if code == averages.EMA:
+        for r in range(r0, r1):
+            lanes.ema_row(V, M, out, st, ins, p, r, a, b)
+        return
+    if code == averages.RSI or code == averages.CMO:
+        for r in range(r0, r1):
+            lanes.strength_row(V, M, out, st, ins, p, r, a, b, code == averages.CMO)
+        return
+    s, x, o = np.empty(len(st)), np.empty(len(ins)), np.empty(len(out))
     for lane in range(a, b):
         for r in range(r0, r1):
             finite = _take(V, r, lane, st, ins, s, x)

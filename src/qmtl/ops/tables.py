@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from qmtl.core.flow.kernel import Kernel
+from qmtl.ops import loading
 from qmtl.ops.loading import scan, window
 from qmtl.ops.registry import Operator, Param, rows_param
 
@@ -21,7 +22,7 @@ Given = Mapping[str, Any]
 
 def sums(code: int, rows: str = "n", *args: str) -> Callable[[Given], Kernel]:
     """A window operator made of sums."""
-    return lambda given: window("sums_kernels:sums", code, given[rows], *(given[name] for name in args))
+    return lambda given: loading.sums(code, given[rows], *(given[name] for name in args))
 
 
 def statistics(code: int, *args: str) -> Callable[[Given], Kernel]:

@@ -117,6 +117,7 @@ class Arrivals:
     event_id: tuple[Ids | None, ...]
     revision: tuple[I64 | None, ...]
     digests: Mapping[SourceKey, str] = field(default_factory=dict)
+    flat: F64 | None = None  # values of records in one table, where they were given so
     notes: tuple[str, ...] = ()  # what a person should know about the data; one sentence each
 
     def __len__(self) -> int:

@@ -56,6 +56,7 @@ class Batch:
     values: list[np.ndarray]
     event_id: list[Any]
     revision: list[Any]
+    flat: None = None
 
 
 def engine_of(case: Mapping[str, Any], *, compiled: bool) -> Engine:
@@ -107,7 +108,7 @@ def _source(one: Mapping[str, Any]) -> Node:
 
 def _node(one: Mapping[str, Any], nodes: Mapping[str, Node], compiled: bool) -> Node:
     interval = one["interval"] * NS
-    edges = tuple(_edge(each, nodes) for each in one["inputs"])
+    edges = tuple(_edge(each, nodes, interval) for each in one["inputs"])
     closing = Closing(
         OnMissing(one.get("on_missing", "skip")),
         AllIdle(one.get("all_idle", "flush")),
@@ -159,9 +160,12 @@ def _operator(one: Mapping[str, Any], edges: tuple[Edge, ...], closing: Closing,
     )
 
 
-def _edge(one: Mapping[str, Any], nodes: Mapping[str, Node]) -> Edge:
+def _edge(one: Mapping[str, Any], nodes: Mapping[str, Node], interval: int) -> Edge:
     window = one["window"]
-    made = Window(window["rows"], None) if "rows" in window else Window(None, window["time"] * NS)
+    of, rows = nodes[one["of"]], window.get("rows")
+    if rows is not None and of.kind is NodeKind.TICKS:  # P of ticks means P buckets of the node
+        window = {"time": rows * interval // NS}
+    made = Window(rows, None) if "rows" in window else Window(None, window["time"] * NS)
     return Edge(
         one["name"],
         nodes[one["of"]],

@@ -52,12 +52,12 @@ def computed(name: str, cuts: list[tuple[int, int, int, int]], seed: int = 1) ->
     ins, out, st = columns[0], columns[1] + inputs * LANES, columns[2] + (inputs + outputs) * LANES
     run, p = kernel.load(), np.array(kernel.args)
     bucket = np.arange(ROWS, dtype=np.int64) * INTERVAL - 30 * INTERVAL
-    asked = M.copy()
+    asked, memo = M.copy(), np.zeros((max(kernel.memo_rows, 1), LANES))
     for r0, r1, a, b in cuts:
         if kernel.kind is KernelKind.MAP:
             run(V, M, out, ins, p, r0, r1, a, b)
         elif kernel.kind is KernelKind.WINDOW:
-            run(V, M, N, bucket, INTERVAL, out, ins, p, r0, r1, a, b)
+            run(V, M, N, bucket, INTERVAL, out, ins, p, memo, r0, r1, a, b)
         else:
             run(V, M, bucket, out, st, ins, p, r0, r1, a, b)
     there = (M == 1) & (asked == 1) & (kernel.rows <= N)

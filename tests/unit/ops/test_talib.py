@@ -35,7 +35,9 @@ def evaluate(name: str, **params: object) -> np.ndarray:
         np.arange(ROWS) * 60,
     )
     if kernel.kind is KernelKind.WINDOW:
-        kernel.load()(V, M, N, bucket, 60, out, ins, p, 0, ROWS, 0, 1)
+        kernel.load()(
+            V, M, N, bucket, 60, out, ins, p, np.zeros((max(kernel.memo_rows, 1), 1)), 0, ROWS, 0, 1
+        )
     else:
         kernel.load()(V, M, bucket, out, st, ins, p, 0, ROWS, 0, 1)
     result = V[:, out]

@@ -83,9 +83,12 @@ class Book:
             (at.H_EDGES, at.H_EDGE_COUNT, self._edges),
         ):
             head[where], head[length] = self._keep(table), len(table)
-        arrays = self._clocks.arrays()
-        for number, array in enumerate(arrays):
-            head[at.H_CLOCKS + number] = self._keep(array)
+        for where, table in (
+            (at.H_CLOCKS, self._clocks.table),
+            (at.H_INPUTS, self._clocks.inputs),
+            (at.H_DEPS, self._clocks.deps),
+        ):
+            head[where] = self._keep(table)
         head[at.H_CLOCK_COUNT], head[at.H_TICK_COUNT] = count, len(self._clocks.ticks)
         head[at.H_INPUT_COUNT], head[at.H_DEP_COUNT] = len(self._clocks.inputs), len(self._clocks.deps)
         self.begin, self.end = np.full(count, FOREVER, np.int64), np.full(count, NEVER, np.int64)
@@ -143,6 +146,8 @@ class Book:
             kernel.single_lane,
             kernel.min_count,
         )
+        memo = np.zeros((max(kernel.memo_rows, 1), group.lanes))
+        row[at.G_MEMO], row[at.G_MEMO_ROWS] = self._keep(memo), len(memo)
         if kernel.kind is KernelKind.RESAMPLE:
             row[at.G_METHODS] = self._numbers(group.args.astype(np.int64))[0]
         else:

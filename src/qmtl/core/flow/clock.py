@@ -8,11 +8,30 @@ one ascending pass settles them all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from qmtl.core.flow import clock_kernels as kernels
+from qmtl.core.flow.layout import (
+    BOUNDS,
+    C_AT_RAW,
+    C_FIELDS,
+    C_FIRST,
+    C_FIRST_DEP,
+    C_FIRST_INPUT,
+    C_FLUSH,
+    C_FRONT,
+    C_IDLE,
+    C_INTERVAL,
+    C_LATENESS,
+    C_LIMIT,
+    C_NEXT,
+    C_RAW,
+    C_SEEN,
+    C_WM,
+)
 from qmtl.core.flow.plan import Group, Plan, Relation
 from qmtl.core.flow.timeline import FOREVER, NEVER, floor_to
 from qmtl.core.graph.ir import AllIdle, CoarseFrontier, NodeKind
@@ -25,7 +44,7 @@ class Advances:
     log: np.ndarray
 
 
-Input = tuple[int, int, int, int, int]  # kind, ref, slack; since and until (E16)
+Input = tuple[int, int, int, int]  # clock (or -1 - tick stream), slack; since and until (E16)
 
 
 @dataclass(slots=True)
@@ -50,7 +69,7 @@ class Clocks:
     def __init__(self, plan: Plan, origins: dict[str, int], end: int) -> None:
         """`origins`: first instant (ns) of each source node id; `end`: no bucket that ends later closes."""
         draft = _Draft()
-        self.ticks: dict[str, int] = {}
+        self.ticks: dict[str, int] = {}  # tick streams by node id: their number
         firsts: dict[int, np.ndarray] = {}
         for group in plan.groups:
             _origin_of(group, origins)
@@ -68,34 +87,29 @@ class Clocks:
         self._freeze(draft, end)
 
     def _freeze(self, draft: _Draft, end: int) -> None:
-        count, ticks = len(draft.interval), len(self.ticks)
-        self.count = count
-        self.interval = np.array(draft.interval, np.int64)
-        self.lateness = np.array(draft.lateness, np.int64)
-        self.first = np.array(draft.first, np.int64)
-        self.flush = np.array(draft.flush, np.uint8)
-        flat = [item for row in draft.inputs for item in row]
-        self.inputs = np.array(flat, np.int64).reshape(-1, 5)
-        self.starts = np.concatenate([[0], np.cumsum([len(r) for r in draft.inputs])]).astype(np.int64)
-        dependents: list[list[tuple[int, ...]]] = [[] for _ in range(count + ticks)]
+        self.count = count = len(draft.interval)
+        rows = count + len(self.ticks)
+        self.table = np.zeros((rows, C_FIELDS), np.int64)
+        for column in (C_SEEN, C_WM, C_NEXT, C_FRONT, C_RAW):
+            self.table[:, column] = NEVER
+        of = self.table[:count]
+        of[:, C_INTERVAL], of[:, C_LATENESS], of[:, C_FIRST] = draft.interval, draft.lateness, draft.first
+        of[:, C_FLUSH], of[:, C_NEXT] = draft.flush, draft.first
+        of[:, C_LIMIT] = [floor_to(end, i) if end < FOREVER else FOREVER for i in draft.interval]
+        of[:, C_AT_RAW] = [sum(one[2] == NEVER for one in row) for row in draft.inputs]
+        self.inputs = _flat(draft.inputs, of, C_FIRST_INPUT)
+        dependents: list[list[Input]] = [[] for _ in range(rows)]
         for clock, row in enumerate(draft.inputs):
-            for kind, ref, *bounds in row:
-                dependents[ref if kind == kernels.CLOCK else count + ref].append((clock, *bounds))
-        self.deps = np.array([d for row in dependents for d in row], np.int64).reshape(-1, 4)
-        self.dep_starts = np.concatenate([[0], np.cumsum([len(r) for r in dependents])]).astype(np.int64)
-        self.entry = self.lateness >= 0
-        self.limit = np.array(
-            [floor_to(end, i) if end < FOREVER else FOREVER for i in draft.interval], np.int64
-        )
-        self.seen = np.full(count, NEVER, np.int64)  # entry clocks: the largest bar end
-        self.tick_seen = np.full(ticks, NEVER, np.int64)
-        self.wm = np.full(count, NEVER, np.int64)
-        self.next = self.first.copy()
-        self.front = np.full(count, NEVER, np.int64)
-        self.raw = np.full(count, NEVER, np.int64)
-        self.at_raw = np.array([sum(i[3] == NEVER for i in row) for row in draft.inputs], np.int64)
-        self.idle = np.zeros(count, np.uint8)
-        self.tick_idle = np.zeros(ticks, np.uint8)
+            for ref, slack, since, until in row:
+                dependents[ref if ref >= 0 else count - 1 - ref].append((clock, slack, since, until))
+        self.inputs[:, 0] = [ref if ref >= 0 else count - 1 - ref for ref in self.inputs[:, 0].tolist()]
+        self.deps = _flat(dependents, self.table, C_FIRST_DEP)
+        self.interval, self.first = of[:, C_INTERVAL], of[:, C_FIRST]
+        self.next, self.wm, self.front = of[:, C_NEXT], of[:, C_WM], of[:, C_FRONT]
+
+    def mark(self, rows: list[int], idle: bool) -> None:
+        """Entry clocks and tick streams fall idle, or wake."""
+        self.table[rows, C_IDLE] = idle
 
     def watermark(self, group: Group, lane: int) -> int:
         """E3 for one node, in ns. One that shares the clock of its only input waits for that input's frontier."""
@@ -108,44 +122,29 @@ class Clocks:
         )
         return int(self.front[clock] if shared else self.wm[clock])
 
-    def run(self, ref: np.ndarray, value: int, step: int) -> Advances:
-        """Entry clocks of bars, or `count + number` of tick streams, have seen `value` (bar end, tick time; ns)."""
-        log = np.empty((len(ref) * self.count + 1, 4), np.int64)
-        return Advances(log[: kernels.run(self.arrays(), ref, value, step, log)])
+    def run(self, rows: list[int], value: int, step: int) -> Advances:
+        """Entry clocks of bars and tick streams (their rows) have seen `value` (bar end, tick time; ns)."""
+        log = np.empty((len(rows) * self.count + 1, 4), np.int64)
+        given = (self.table, self.inputs, self.deps, self.count, np.array(rows, np.int64), value, step, log)
+        return Advances(log[: kernels.run(*given)])
 
-    def saw(self, bars: list[int], ticks: list[int], point: int) -> None:
-        """Entry clocks `bars` and tick streams `ticks` have seen up to `point`; what follows is for `settle`."""
-        self.seen[bars] = np.maximum(self.seen[bars], point)
-        self.tick_seen[ticks] = np.maximum(self.tick_seen[ticks], point)
+    def saw(self, rows: list[int], point: int) -> None:
+        """As `run`, but what follows is for `settle`."""
+        for row in rows:
+            column = C_SEEN if row < self.count else C_FRONT
+            self.table[row, column] = max(int(self.table[row, column]), point)
 
     def settle(self, step: int) -> Advances:
         """Recompute every clock: after a source fell idle, woke or finished, or saw something meanwhile."""
         log = np.empty((self.count + 1, 4), np.int64)
-        used = kernels.settle(self.arrays(), step, log)
-        return Advances(log[:used])
+        return Advances(log[: kernels.settle(self.table, self.inputs, self.count, step, log)])
 
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """What the compiled passes take."""
-        return (
-            self.interval,
-            self.lateness,
-            self.first,
-            self.flush,
-            self.inputs,
-            self.starts,
-            self.deps,
-            self.dep_starts,
-            self.limit,
-            self.seen,
-            self.tick_seen,
-            self.wm,
-            self.next,
-            self.front,
-            self.raw,
-            self.at_raw,
-            self.idle,
-            self.tick_idle,
-        )
+
+def _flat(rows: Sequence[Sequence[Input]], table: np.ndarray, column: int) -> np.ndarray:
+    """Lists of bounds as one array; columns `column` and the next say where each list begins and ends."""
+    ends = np.cumsum([len(row) for row in rows])
+    table[:, column], table[:, column + 1] = np.concatenate([[0], ends])[:-1], ends
+    return np.array([one for row in rows for one in row], np.int64).reshape(-1, BOUNDS)
 
 
 NOTHING = Advances(np.zeros((0, 4), np.int64))
@@ -207,20 +206,20 @@ def _derived(
             settings = edge.up.nodes[at].event_time
             assert settings is not None
             number = ticks[edge.up.nodes[at].node_id]
-            inputs.add((kernels.TICK, number, -settings.lateness_ns, NEVER, FOREVER))
+            inputs.add((-1 - number, -settings.lateness_ns, NEVER, FOREVER))
             continue
         structural = (
             edge.relation is Relation.COARSER and closing.coarse_frontier is CoarseFrontier.STRUCTURAL
         )
         slack = edge.up.interval - 1 if structural else 0
-        inputs.add((kernels.CLOCK, int(edge.up.clocks[at]), slack, edge.since, edge.until))
+        inputs.add((int(edge.up.clocks[at]), slack, edge.since, edge.until))
     first = int(firsts[group.index][min(lane, len(firsts[group.index]) - 1)])
     only = next(iter(inputs)) if len(inputs) == 1 else None
-    always = only is not None and only[3:] == (NEVER, FOREVER)
-    derived = only is not None and always and only[0] == kernels.CLOCK and draft.lateness[only[1]] < 0
+    always = only is not None and only[2:] == (NEVER, FOREVER)
+    derived = only is not None and always and only[0] >= 0 and draft.lateness[only[0]] < 0
     flush = closing.all_idle is AllIdle.FLUSH
-    if only and derived and draft.interval[only[1]] == group.interval and (flush or not draft.flush[only[1]]):
-        return only[1]
+    if only and derived and draft.interval[only[0]] == group.interval and (flush or not draft.flush[only[0]]):
+        return only[0]
     key = (group.interval, first, flush, frozenset(inputs))
     if key not in draft.known:
         draft.known[key] = _new(draft, group.interval, -1, first, flush, sorted(inputs))

@@ -10,7 +10,7 @@ import numba
 
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import layout as at
-from qmtl.core.flow.address_kernels import f64_2, i32_2, i64_1, i64_2, options, u8_1
+from qmtl.core.flow.address_kernels import f64_2, i32_2, i64_1, i64_2, options
 from qmtl.core.flow.rectangle_kernels import (
     close_rectangle,
     groups_of,
@@ -26,30 +26,7 @@ APPENDS, UNLIKE = 1, 2  # what the caller says of an arrival: a tick that append
 
 @numba.njit(**options)
 def clocks_of(head):
-    """The arrays of the clocks, as their passes take them."""
-    k, x = head[at.H_CLOCK_COUNT], head[at.H_TICK_COUNT]
-    h = head[at.H_CLOCKS :]
-    inputs, deps = i64_2(h[4], head[at.H_INPUT_COUNT], 5), i64_2(h[6], head[at.H_DEP_COUNT], 4)
-    return (
-        i64_1(h[0], k),
-        i64_1(h[1], k),
-        i64_1(h[2], k),
-        u8_1(h[3], k),
-        inputs,
-        i64_1(h[5], k + 1),
-        deps,
-        i64_1(h[7], k + x + 1),
-        i64_1(h[8], k),
-        i64_1(h[9], k),
-        i64_1(h[10], x),
-        i64_1(h[11], k),
-        i64_1(h[12], k),
-        i64_1(h[13], k),
-        i64_1(h[14], k),
-        i64_1(h[15], k),
-        u8_1(h[16], k),
-        u8_1(h[17], x),
-    )
+    return i64_2(head[at.H_CLOCKS], head[at.H_CLOCK_COUNT] + head[at.H_TICK_COUNT], at.C_FIELDS)
 
 
 @numba.njit(**options)
@@ -59,12 +36,11 @@ def drive(head, kind, source, ts, available, row, tables, flat, known, start, st
     Values of arrival i stand in row `row[i]` of the table of its source (address and width in `tables`), or in row i
     of `flat` where `tables` is empty. `known` may be empty.
     """
-    s = clocks_of(head)
     if head[at.H_CLOSING] == 0:
         head[at.H_POSITION] = start
     while True:
         if head[at.H_CLOSING] == 0:
-            used = _arrive(head, s, kind, source, ts, available, row, tables, flat, known, stop)
+            used = _arrive(head, kind, source, ts, available, row, tables, flat, known, stop)
             reached(head, used)
         answer = close(head)
         if answer != at.DONE:
@@ -91,8 +67,10 @@ def _regular(head, source, ts, available, known, i):
 
 
 @numba.njit(**options)
-def _arrive(head, s, kind, source, ts, available, row, tables, flat, known, stop):
+def _arrive(head, kind, source, ts, available, row, tables, flat, known, stop):
     """Store arrivals and move the clocks, until something stops it; returns the rows of the log used."""
+    C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
+    deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
     Q = i64_2(head[at.H_SOURCES], head[at.H_SOURCE_COUNT], at.S_FIELDS)
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     pending = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
@@ -105,14 +83,14 @@ def _arrive(head, s, kind, source, ts, available, row, tables, flat, known, stop
         step = head[at.H_STEP] + i
         if q[at.S_TICK_COUNT] > 0:
             for number in i64_1(q[at.S_TICKS], q[at.S_TICK_COUNT]):
-                used = clocks.tick(s, number, ts[i], step, log, used, pending)
+                used = clocks.tick(C, inputs, deps, count + number, ts[i], step, log, used, pending)
         else:
             if not _store(head, q, source[i], ts[i], row, tables, flat, i):
                 break
             for n in range(q[at.S_FIRST_ENTRY], q[at.S_END_ENTRY]):
                 entry = i64_2(head[at.H_ENTRIES], head[at.H_ENTRY_COUNT], at.N_FIELDS)[n]
                 end = ts[i] + q[at.S_INTERVAL]
-                used = clocks.bar(s, entry[at.N_CLOCK], end, step, log, used, pending)
+                used = clocks.bar(C, inputs, deps, entry[at.N_CLOCK], end, step, log, used, pending)
             q[at.S_TOP] = ts[i] + q[at.S_INTERVAL]
             q[at.S_POSITION] += 1
         q[at.S_LAST] = available[i]
@@ -203,24 +181,23 @@ def _closes(head, index):
 def room(head):
     """Whether every row that closes has a place; else `head` names the timeline and the buckets it lacks."""
     T, count = timelines_of(head), head[at.H_CLOCK_COUNT]
-    begin, end, interval = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count), clocks_of(head)[0]
+    begin, end, C = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count), clocks_of(head)
     for k in range(count):
         if end[k] <= begin[k]:
             continue
-        for n in range(len(T)):
-            t = T[n]
-            if t[at.T_INTERVAL] != interval[k]:
+        interval = C[k, at.C_INTERVAL]
+        n = _timeline(T, interval)
+        t = T[n]
+        if begin[k] == NEVER:
+            begin[k] = min(t[at.T_BASE], end[k]) if t[at.T_ROWS] > 0 else end[k]
+            if end[k] <= begin[k]:
                 continue
-            if begin[k] == NEVER:
-                begin[k] = min(t[at.T_BASE], end[k]) if t[at.T_ROWS] > 0 else end[k]
-                if end[k] <= begin[k]:
-                    continue
-            low, high = begin[k], end[k] - interval[k]
-            r = (high - t[at.T_BASE]) // interval[k]
-            if t[at.T_ROWS] == 0 or low < t[at.T_BASE] or r >= t[at.T_CAPACITY]:
-                head[at.H_TIMELINE], head[at.H_LOW], head[at.H_HIGH] = n, low, high
-                return False
-            t[at.T_ROWS] = max(t[at.T_ROWS], r + 1)
+        low, high = begin[k], end[k] - interval
+        r = (high - t[at.T_BASE]) // interval
+        if t[at.T_ROWS] == 0 or low < t[at.T_BASE] or r >= t[at.T_CAPACITY]:
+            head[at.H_TIMELINE], head[at.H_LOW], head[at.H_HIGH] = n, low, high
+            return False
+        t[at.T_ROWS] = max(t[at.T_ROWS], r + 1)
     head[at.H_HIGH] = NEVER
     return True
 
@@ -228,18 +205,29 @@ def room(head):
 @numba.njit(**options)
 def stamp(head):
     """Remember at which arrival each row of each clock closed (step + 1; 0 is open)."""
-    T, count, interval = timelines_of(head), head[at.H_CLOCK_COUNT], clocks_of(head)[0]
+    T, count, C = timelines_of(head), head[at.H_CLOCK_COUNT], clocks_of(head)
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     for n in range(head[at.H_LOG_USED]):
-        k = log[n, 0]
-        for i in range(len(T)):
-            t = T[i]
-            if t[at.T_INTERVAL] != interval[k] or t[at.T_ROWS] == 0:
-                continue
-            closed = i32_2(t[at.T_CLOSED], t[at.T_CAPACITY], count)
-            first = max(log[n, 1], t[at.T_BASE])
-            for r in range((first - t[at.T_BASE]) // interval[k], (log[n, 2] - t[at.T_BASE]) // interval[k]):
-                closed[r, k] = log[n, 3] + 1
+        k, stop = log[n, 0], log[n, 2]
+        interval = C[k, at.C_INTERVAL]
+        t = T[_timeline(T, interval)]
+        if t[at.T_ROWS] == 0:
+            continue
+        closed = i32_2(t[at.T_CLOSED], t[at.T_CAPACITY], count)
+        start = max(log[n, 1], t[at.T_BASE])
+        r = (start - t[at.T_BASE]) // interval
+        while start < stop:
+            closed[r, k] = log[n, 3] + 1
+            start += interval
+            r += 1
+
+
+@numba.njit(**options)
+def _timeline(T, interval):
+    n = 0
+    while T[n, at.T_INTERVAL] != interval:
+        n += 1
+    return n
 
 
 @numba.njit(**options)

@@ -17,8 +17,7 @@ from qmtl.core.flow.drive_kernels import drive
 from qmtl.core.flow.emission import Refusal, compare
 from qmtl.core.flow.entry import BarEntry, Counted, Fate, TickEntry, from_the_future
 from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Source, identity_of
-from qmtl.core.flow.layout import H_STEP
-from qmtl.core.flow.order import Ordered, tables_of
+from qmtl.core.flow.order import UNTOLD, tables_of, told_of
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
 from qmtl.core.flow.timeline import FOREVER, NONE, VALUE
@@ -46,6 +45,7 @@ class Engine:
         self.step = 0
         self.sources = [self._source(nodes, names) for nodes, names in zip(sources, fields, strict=True)]
         self.flow.book.feed(self.sources)
+        self._ticks = any(source.ticks for source in self.sources)
 
     def _source(self, nodes: list[Node], names: tuple[str, ...]) -> Source:
         bars, ticks, numbers = [], [], []
@@ -79,21 +79,20 @@ class Engine:
     def advance(self, batch: Arrivals, start: int = 0, stop: int | None = None) -> None:
         """Apply arrivals ``[start, stop)`` of `batch`; a batch equals its events one by one (E12)."""
         stop = len(batch.kind) if stop is None else stop
-        columns = (batch.kind, batch.source, batch.event_ns, batch.available_ns, batch.row)
-        tables = tables_of(batch)
-        ordered = Ordered(self.sources, batch, start, stop)
-        at = start
-        self.flow.book.head[H_STEP] = self.step - start
+        columns = (batch.kind, batch.source, batch.event_ns, batch.available_ns, batch.row, *tables_of(batch))
+        head, first, at = self.flow.book.head, self.step - start, start
+        head[layout.H_STEP] = first
+        told = told_of(self.sources, batch, start, stop) if self._ticks or batch.revision else UNTOLD
         while at < stop:
             if not self.flow.careful:
-                ordered.store(at)
-                at = self._drive((*columns, *tables, ordered.known, at, stop))
-                ordered.note(at)
+                told.store(at)
+                at = self._drive((*columns, told.known, at, stop))
+                told.note(at)
             if at < stop:
-                self.step = int(self.flow.book.head[H_STEP]) + at
+                self.step = first + at
                 self._single(batch, at)
                 at += 1
-        self.step = int(self.flow.book.head[H_STEP]) + stop
+        self.step = first + stop
 
     def _drive(self, given: tuple[Any, ...]) -> int:
         """Arrivals in order, up to one that needs a step of its own; returns its position."""
@@ -111,10 +110,10 @@ class Engine:
     @staticmethod
     def _event(batch: Arrivals, number: int, at: int) -> tuple[int, np.ndarray, int | None]:
         row = batch.row[at]
-        revision = batch.revision[number]
+        revision = batch.revision[number] if batch.revision else None
         return (
             int(batch.event_ns[at]),
-            batch.values[number][row],
+            batch.values[number][row] if batch.flat is None else batch.flat[at],
             None if revision is None else int(revision[row]),
         )
 
@@ -138,23 +137,18 @@ class Engine:
             fell = True
             state.idle = 1
             self.flow.careful = True
-            self._mark(state, True)
+            self.clocks.mark(self._rows(state), True)
         if fell:
             self.flow.settle(self.clocks.settle(self.step), self.step)
 
-    def _mark(self, state: Source, idle: bool) -> None:
-        for entry in state.bars:
-            self.clocks.idle[entry.clock] = idle
-        for number in state.tick_numbers:
-            self.clocks.tick_idle[number] = idle
+    def _rows(self, state: Source) -> list[int]:
+        """The clocks' rows that a source moves."""
+        return [e.clock for e in state.bars] + [self.clocks.count + n for n in state.tick_numbers.tolist()]
 
     def _finish(self, state: Source) -> None:
         state.finished, state.idle = 1, 0
-        self._mark(state, False)
-        for entry in state.bars:
-            self.clocks.seen[entry.clock] = FOREVER
-        for number in state.tick_numbers:
-            self.clocks.tick_seen[number] = FOREVER
+        self.clocks.mark(self._rows(state), False)
+        self.clocks.saw(self._rows(state), FOREVER)
         self.flow.settle(self.clocks.settle(self.step), self.step)
 
     def _event_step(self, batch: Arrivals, at: int, state: Source, number: int) -> None:
@@ -211,18 +205,15 @@ class Engine:
     def _move(self, state: Source, ts: int, woke: bool, ingest: int) -> Advances:
         """Advance the watermark by one arrival: what its frontier allows, before the origin too (reading 19)."""
         if woke:
-            self._mark(state, False)
+            self.clocks.mark(self._rows(state), False)
         point = ts + state.interval
-        bars = [e.clock for e in state.bars if not from_the_future(e.settings, ts, ingest)]
-        ticks = {
-            self.clocks.ticks[e.up.nodes[e.lane].node_id]
-            for e in state.ticks
-            if not from_the_future(e.settings, ts, ingest)
-        }
-        if bars or ticks:
+        rows = {e.clock for e in state.bars if not from_the_future(e.settings, ts, ingest)}
+        for tick in state.ticks:
+            if not from_the_future(tick.settings, ts, ingest):
+                rows.add(self.clocks.count + self.clocks.ticks[tick.up.nodes[tick.lane].node_id])
+        if rows:
             state.top = max(state.top, point)
         if self.flow.careful:
-            self.clocks.saw(bars, sorted(ticks), point)
+            self.clocks.saw(sorted(rows), point)
             return self.clocks.settle(self.step)
-        refs = np.array(bars + [self.clocks.count + n for n in sorted(ticks)], np.int64)
-        return self.clocks.run(refs, point, self.step)
+        return self.clocks.run(sorted(rows), point, self.step)

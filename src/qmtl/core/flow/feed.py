@@ -17,7 +17,11 @@ EVENT, CLOCK_TICK, FINISHED = 0, 1, 2
 
 
 class Arrivals(Protocol):
-    """Columnar arrivals, in order. `source` indexes the engine's sources; `row` the source's own tables."""
+    """Columnar arrivals, in order. `source` indexes the engine's sources; `row` the source's own tables.
+
+    Where `flat` is not None, arrival i has its values in row i of it, and `values` is not looked at. `revision` may be
+    empty: then there are none.
+    """
 
     @property
     def kind(self) -> Array: ...
@@ -31,6 +35,8 @@ class Arrivals(Protocol):
     def row(self) -> Array: ...
     @property
     def values(self) -> Sequence[Array]: ...
+    @property
+    def flat(self) -> Array | None: ...
     @property
     def event_id(self) -> Sequence[Any]: ...
     @property

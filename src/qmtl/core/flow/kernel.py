@@ -14,8 +14,9 @@ arrays of column offsets (first lane) of the inputs, outputs and state words; ``
 * MAP     ``k(V, M, out, ins, p, r0, r1, a, b)``: out from the same row of the inputs. Runs on every cell of the
   rectangle (values at cells with M = 0 are never read). With ``may_null`` it sets ``M = 0`` where the answer is
   "no value".
-* WINDOW  ``k(V, M, N, bucket, interval, out, ins, p, r0, r1, a, b)``: out at every cell with M = 1 and N >= rows,
-  from the ``rows`` latest cells of that lane with M = 1, at or before the row.
+* WINDOW  ``k(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b)``: out at every cell with M = 1 and
+  N >= rows, from the ``rows`` latest cells of that lane with M = 1, at or before the row. `memo` (float64
+  ``memo[memo_rows, lane]``) is the kernel's own: what it remembers between calls, to be checked against `bucket`.
 * SCAN    ``k(V, M, bucket, out, st, ins, p, r0, r1, a, b)``: state words live in columns ``st`` of every row.
   At M = 1 the new state is computed from the state in row r - 1 (all zeros for r = 0) and the inputs, and out
   is written; at M = 0 the state is copied from row r - 1. An all-zero state means "nothing seen yet".
@@ -45,7 +46,7 @@ class Kernel:
 
     `load` returns the compiled function (compiled at the first call, then cached by numba). `rows` is P of E5: the
     node is in warm-up while fewer than ``rows − 1`` rows lie before a bucket. `state_words` is the number of
-    float64 of a scan's state per lane.
+    float64 of a scan's state per lane, `memo_rows` that of what a window kernel remembers.
     """
 
     kind: KernelKind
@@ -53,6 +54,7 @@ class Kernel:
     args: tuple[float, ...] = ()
     rows: int = 1
     state_words: int = 0
+    memo_rows: int = 0
     may_null: bool = False
     min_count: int = 1  # CROSS
     single_lane: bool = False  # CROSS: one output lane instead of one per member

@@ -22,8 +22,8 @@ T_FIELDS = 8
     G_ROWS,
 ) = range(12)
 (G_FUNCTION, G_OUT, G_OUTS, G_IN, G_INS, G_STATE, G_STATES, G_ARGS, G_ARG_COUNT) = range(12, 21)
-(G_MAY_NULL, G_SINGLE, G_MIN_COUNT, G_ORIGIN, G_METHODS, G_GATHERS) = range(21, 27)
-G_FIELDS = 27
+(G_MAY_NULL, G_SINGLE, G_MIN_COUNT, G_ORIGIN, G_METHODS, G_GATHERS, G_MEMO, G_MEMO_ROWS) = range(21, 29)
+G_FIELDS = 29
 
 # Kinds of groups as compiled code tells them apart; PYTHON ones are closed by the caller.
 BARS, MAP, WINDOW, SCAN, CROSS, RESAMPLE, PYTHON, NOTHING = range(8)
@@ -37,6 +37,25 @@ OWN, FINER, COARSER, TICK = range(4)
 )
 (E_SINCE, E_UNTIL, E_FIRST_LANE) = range(9, 12)
 E_FIELDS = 12
+
+# Clocks, then tick streams; their inputs and dependents are rows (index, slack, since, until).
+(
+    C_INTERVAL,
+    C_LATENESS,
+    C_FIRST,
+    C_FLUSH,
+    C_LIMIT,
+    C_SEEN,
+    C_WM,
+    C_NEXT,
+    C_FRONT,
+    C_RAW,
+    C_AT_RAW,
+    C_IDLE,
+) = range(12)
+C_FIRST_INPUT, C_END_INPUT, C_FIRST_DEP, C_END_DEP = range(12, 16)
+C_FIELDS = 16
+BOUNDS = 4
 
 # Sources, and the bar entries that read them.
 S_FIRST_ENTRY, S_END_ENTRY, S_TOP, S_LAST, S_POSITION, S_IDLE, S_FINISHED, S_SKEW, S_ORIGIN, S_INTERVAL = (
@@ -61,8 +80,8 @@ N_FIELDS = 13
 (H_INPUT_COUNT, H_DEP_COUNT) = range(13, 15)
 (H_BEGIN, H_END, H_LOG, H_LOG_ROWS, H_PENDING, H_WORK, H_AT, H_WORK_SIZE) = range(16, 24)
 (H_STEP, H_POSITION, H_GROUP, H_CLOSING, H_TIMELINE, H_LOW, H_HIGH, H_LOG_USED) = range(24, 32)
-H_CLOCKS = 32  # addresses of the clocks' arrays, in their order
-H_FIELDS = 50
+H_CLOCKS, H_INPUTS, H_DEPS = range(32, 35)
+H_FIELDS = 35
 
 # What the driver answers.
 DONE, IRREGULAR, GROW, CLOSE = range(4)

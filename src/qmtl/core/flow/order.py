@@ -23,22 +23,48 @@ _NO_TABLES, _NO_ROWS, _NOTHING = np.zeros((0, 2), np.int64), np.zeros((0, 0)), n
 
 def tables_of(batch: Arrivals) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Where the values of each source stand, as the driver takes it: (address, width) by source, or one table."""
-    flat = getattr(batch, "flat", None)
-    if flat is not None:
-        return _NO_TABLES, flat
+    if batch.flat is not None:
+        return _NO_TABLES, batch.flat
     return np.array([(v.ctypes.data, v.shape[1]) for v in batch.values], np.int64).reshape(-1, 2), _NO_ROWS
 
 
-class Ordered:
-    """Arrivals ``[start, stop)`` of one batch."""
+class Untold:
+    """Nothing to tell: bars without revisions."""
 
-    def __init__(self, sources: Sequence[Source], batch: Arrivals, start: int, stop: int) -> None:
-        self._sources, self._batch, self._stop = sources, batch, stop
+    known = _NOTHING
+
+    def store(self, start: int) -> None:
+        """Store the ticks from `start` to the next arrival that is a step of its own."""
+
+    def note(self, stop: int) -> None:
+        """The driver got to `stop`: remember the revisions of the bars it stored."""
+
+
+UNTOLD = Untold()
+
+
+def told_of(sources: Sequence[Source], batch: Arrivals, start: int, stop: int) -> Untold:
+    """What there is to tell of arrivals ``[start, stop)``."""
+    revised = [
+        n for n, s in enumerate(sources) if s.bars and batch.revision and batch.revision[n] is not None
+    ]
+    ticks = any(source.ticks for source in sources)
+    return _Told(sources, batch, start, stop, revised, ticks) if revised or ticks else UNTOLD
+
+
+class _Told(Untold):
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        batch: Arrivals,
+        start: int,
+        stop: int,
+        revised: list[int],
+        ticks: bool,
+    ) -> None:
+        self._sources, self._batch, self._stop, self._revised = sources, batch, stop, revised
         self._stored = self._noted = start
-        self._revised = [n for n, s in enumerate(sources) if s.bars and batch.revision[n] is not None]
-        self.known = _NOTHING
-        if any(source.ticks for source in sources):
-            self.known = self._judged(start)
+        self.known = self._judged(start) if ticks else _NOTHING
 
     def _judged(self, start: int) -> NDArray[np.uint8]:
         batch, stop = self._batch, self._stop
@@ -52,7 +78,6 @@ class Ordered:
         return known
 
     def store(self, start: int) -> None:
-        """Store the ticks from `start` to the next arrival that is a step of its own."""
         if not len(self.known) or start < self._stored:
             return
         batch = self._batch
@@ -64,7 +89,6 @@ class Ordered:
         self._stored = max(end, start + 1)
 
     def note(self, stop: int) -> None:
-        """The driver got to `stop`: remember the revisions of the bars it stored."""
         start, self._noted = self._noted, stop + 1
         for number in self._revised:
             batch = self._batch
@@ -75,7 +99,7 @@ class Ordered:
 
 
 def _store(batch: Arrivals, source: Source, number: int, at: NDArray[np.int64]) -> None:
-    revisions = batch.revision[number]
+    revisions = batch.revision[number] if batch.revision else None
     for entry in source.ticks:
         for n, position in enumerate(at.tolist()):
             row, ts = batch.row[position], int(batch.event_ns[position])

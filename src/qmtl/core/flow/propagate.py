@@ -149,10 +149,8 @@ class Propagation:
         """Rows of the lane ``[first, stop)`` that can hold something and were closed before this step."""
         timeline, clock = group.timeline, int(group.clocks[lane])
         assert timeline is not None
-        bound, first = (
-            int(min(self.clocks.next[clock], self.book.begin[clock])),
-            int(self.clocks.first[clock]),
-        )
+        bound = int(min(self.clocks.next[clock], self.book.begin[clock]))
+        first = int(self.clocks.first[clock])
         if not timeline.rows or bound == NEVER:
             return 0, 0
         return max(0, timeline.row(first)) if first > NEVER else 0, max(0, timeline.row(bound))

@@ -104,7 +104,7 @@ def statuses(head, index, r0, r1, a, b):
         elif e[at.E_RELATION] == at.COARSER:
             _fold_coarse(head, g, e, W, r0, r1, a, b)
     cells.count_rows(W, M, N, g[at.G_NEEDS_ROW] == 1, r0, r1, a, b)
-    cells.judge(W, S, N, g[at.G_ROWS], r0, r1, a, b)
+    cells.judge(W, S, M, N, g[at.G_ROWS], r0, r1, a, b)
 
 
 @numba.njit(**options)
@@ -148,7 +148,8 @@ def values(head, index, r0, r1, a, b):
             cells.settle_nulls(status_of(g, t), M, r0, r1, a, b)
     elif g[at.G_KIND] == at.WINDOW:
         interval = t[at.T_INTERVAL]
-        call_window(g[at.G_FUNCTION], (V, M, N, bucket, interval, out, ins, p, r0, r1, a, b))
+        memo = f64_2(g[at.G_MEMO], g[at.G_MEMO_ROWS], g[at.G_LANES])
+        call_window(g[at.G_FUNCTION], (V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b))
     else:
         state = i64_1(g[at.G_STATE], g[at.G_STATES])
         call_scan(g[at.G_FUNCTION], (V, M, bucket, out, state, ins, p, r0, r1, a, b))

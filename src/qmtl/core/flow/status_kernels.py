@@ -38,9 +38,9 @@ def fold_beside(W, S, first, required, computed, r0, r1, a, b):
     cold = np.uint8(absent | WARM) if required and computed else absent
     there = np.uint8(OWN | ANY)
     for r in range(r0, r1):
-        for i in range(b - a):
-            s = S[r, first + a + i]
-            W[r - r0, i] |= there if s == VALUE else (cold if s == NONE else absent)
+        s, w = S[r, first + a : first + b], W[r - r0]
+        for i in range(len(s)):
+            w[i] |= there if s[i] == VALUE else (cold if s[i] == NONE else absent)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -81,31 +81,31 @@ def fold_coarse(
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def count_rows(W, M, N, needs_row, r0, r1, a, b):
     """Which buckets are rows of the node, and how many there are up to each (E5)."""
+    mask, want = np.uint8(NO_ROW if needs_row else OWN), np.uint8(0 if needs_row else OWN)
     for r in range(r0, r1):
-        for lane in range(a, b):
-            w = W[r - r0, lane - a]
-            row = (w & NO_ROW) == 0 if needs_row else (w & OWN) != 0
-            M[r, lane] = 1 if row else 0
-            N[r, lane] = (N[r - 1, lane] if r > 0 else 0) + (1 if row else 0)
+        w, m, now = W[r - r0], M[r, a:b], N[r, a:b]
+        for i in range(len(m)):
+            m[i] = 1 if w[i] & mask == want else 0
+        if r == 0:
+            now[:] = m
+            continue
+        before = N[r - 1, a:b]
+        for i in range(len(m)):
+            now[i] = before[i] + m[i]
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def judge(W, S, N, rows, r0, r1, a, b):
+def judge(W, S, M, N, rows, r0, r1, a, b):
     """Statuses of a node whose windows are rows. What was recorded stays recorded (reading 5)."""
     for r in range(r0, r1):
-        for lane in range(a, b):
-            w = W[r - r0, lane - a]
-            before = N[r - 1, lane] if r > 0 else 0
-            old = S[r, lane]
-            if before < rows - 1 or (w & WARM) != 0:
-                new = NONE
-            elif (w & MISSING) != 0 or (w & ANY) == 0:
-                new = GAP
-            else:
-                new = VALUE
-            if new != VALUE and old != NONE and old != PENDING:
-                new = NULL if (old == VALUE or old == NULL) else old
-            S[r, lane] = new
+        w, s, m, count = W[r - r0], S[r, a:b], M[r, a:b], N[r, a:b]
+        for i in range(len(s)):
+            old, before = s[i], count[i] - m[i]
+            lost = np.uint8(NULL if old == VALUE else old)
+            fresh = old == NONE or old == PENDING
+            new = np.uint8(GAP if (w[i] & MISSING) | (~w[i] & ANY) else VALUE)
+            new = np.uint8(NONE if before < rows - 1 or (w[i] & WARM) != 0 else new)
+            s[i] = new if new == VALUE or fresh else lost
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
