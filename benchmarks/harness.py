@@ -33,9 +33,8 @@ RESULTS = HERE / "results.json"
 QUICK_RESULTS = HERE / "results-quick.json"
 SLOW_SECONDS, SLOW_ROUNDS = 20.0, 2  # what takes this long is not run five times
 SHORT_SECONDS, SHORT_RUNS = 0.1, 20  # a round of what is shorter lasts this long, or has this many runs
-PACKAGES = (
-    "qmtl", "numpy", "numba", "csp", "bytewax", "ta-lib", "bottleneck", "scipy", "pandas", "polars", "vectorbt", "pyarrow",
-)  # fmt: skip
+PACKAGES = ("qmtl", "numpy", "numba", "csp", "bytewax", "ta-lib", "bottleneck", "scipy", "pandas", "polars")
+PACKAGES += ("vectorbt", "pyarrow")
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 Outputs = Mapping[str, np.ndarray]
@@ -111,9 +110,19 @@ def options(sizes: Sequence[str], description: str | None = None) -> Options:
         "--only", default="", help="competitors whose names contain one of these; nothing is kept"
     )
     given = parser.parse_args()
+    warn_of_company()
     chosen = tuple(given.sizes.split(",")) if given.sizes else tuple(sizes[:1] if given.quick else sizes)
     only = tuple(each for each in given.only.split(",") if each)
     return Options(given.quick, 2 if given.quick else given.rounds, chosen, only)
+
+
+def warn_of_company() -> None:
+    """Where processes share a core, one of a few milliseconds is as often interrupted as not."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > cores / 2:
+        console.print(
+            f"[yellow]load {load:.1f} on {cores} cores: times will be noisy, short ones most[/yellow]"
+        )
 
 
 def interleaved(
@@ -140,11 +149,25 @@ def _fastest(run: Callable[[], float]) -> float:
     return min(taken)
 
 
+@dataclass
+class Checked:
+    """Forms whose outputs are right, ready to be timed."""
+
+    samples: dict[str, Sample] = field(default_factory=dict)
+    runs: dict[str, Callable[[], float]] = field(default_factory=dict)
+
+    def run(self, rounds: int) -> dict[str, Sample]:
+        return interleaved(self.runs, rounds, self.samples)
+
+
 def compete(of: Workload, competitors: Sequence[Competitor], given: Options) -> dict[str, Sample]:
-    """Checked samples of every competitor that can run; the first run of each is checked and not counted."""
+    return checked(of, competitors, given).run(given.rounds)
+
+
+def checked(of: Workload, competitors: Sequence[Competitor], given: Options) -> Checked:
+    """Runs every competitor once, which also compiles what it compiles, and compares its outputs."""
     expected, where = reference(of), compared(of)
-    samples: dict[str, Sample] = {}
-    runs: dict[str, Callable[[], float]] = {}
+    ready = Checked()
     for each in competitors:
         if not given.chosen(each.name):
             continue
@@ -160,9 +183,9 @@ def compete(of: Workload, competitors: Sequence[Competitor], given: Options) -> 
         except WrongOutputError as wrong:
             console.print(f"[red]WRONG: {each.name}: {wrong}[/red]")
             continue
-        samples[each.name] = Sample(errors=errors, note=each.note)
-        runs[each.name] = lambda form=form: form(of)[0]
-    return interleaved(runs, given.rounds, samples)
+        ready.samples[each.name] = Sample(errors=errors, note=each.note)
+        ready.runs[each.name] = lambda form=form: form(of)[0]
+    return ready
 
 
 def case_as_json(samples: Mapping[str, Sample], **facts: Any) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""docs/performance.md from results.json: a section for each question, its tables, and a plot.
+
+`python benchmarks/report.py [results.json]`
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness import RESULTS, console
+from plots import bars
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, IMAGES = ROOT / "docs" / "performance.md", ROOT / "docs" / "images"
+HEAD = """# Performance
+
+Written by `benchmarks/report.py` from what `make bench` measured; how is in
+[benchmarks/README.md](../benchmarks/README.md). Every output of every bar is produced by every competitor and compared
+with a plain reference in extended precision before a time counts. Rounds are interleaved; the best one is given, with
+the median and how much longer the worst one took. Compare within a table: it is one run on one machine.
+"""
+TEXT = {
+    "rows": "All symbols of a minute at once, one minute after the other. The *limit* is the same recurrences in one "
+    "compiled loop, called once for each minute, with none of the rules: nothing can be late, missing or corrected. "
+    "*csp around the limit* is that loop inside one csp node.",
+    "blocks": "The whole history is there. The *limit* is the same compiled loop over blocks of 512 minutes.",
+    "events": "One bar of one symbol at a time, symbols in random order within each minute.",
+    "disorder": "qmtl by row: 2 % of the bars missing, 0.5 % late by 1 to 100 bars, 0.1 % delivered twice, late ones "
+    "corrected; against the same bars complete and in order.",
+}
+ORDER = tuple(TEXT)
+
+
+def main() -> None:
+    source = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS
+    if not source.exists():
+        console.print(f"there is no {source.name} yet: python benchmarks/bench_rows.py makes the first one")
+        return
+    questions = json.loads(source.read_text(encoding="utf-8"))["questions"]
+    known = [name for name in ORDER if name in questions]
+    names = known + sorted(set(questions) - set(known))
+    page = [HEAD, *(_section(name, questions[name]) for name in names)]
+    PAGE.write_text("\n".join(page), encoding="utf-8")
+    console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def _section(name: str, question: dict[str, Any]) -> str:
+    parts = [f"## {question['title']}\n"]
+    if name in TEXT:
+        parts.append(TEXT[name] + "\n")
+    cases = {label: case for label, case in question["cases"].items() if case["competitors"]}
+    if any("bars" in case or "bars_of" in case for case in cases.values()):
+        image = IMAGES / f"performance-{name}.svg"
+        bars(question["title"], cases, image)
+        parts.append(f"![{question['title']}: million bars a second](images/{image.name})\n")
+    parts += [_case(label, case) for label, case in cases.items()]
+    parts.append(_run(question))
+    return "\n".join(parts)
+
+
+def _case(label: str, case: dict[str, Any]) -> str:
+    rows, counted = case.get("rows"), case.get("bars")
+    what = f"{case['symbols']:,} symbols × {rows:,} minutes" if rows and "symbols" in case else ""
+    unit = "µs a row" if rows else "ms"
+    lines = [f"### {label[0].upper()}{label[1:]}{': ' + what if what else ''}\n"]
+    lines.append(f"| | {unit} | M bars/s | median | spread | largest error | |")
+    lines.append("|---|---:|---:|---:|---:|---:|---|")
+    scale = 1e6 / rows if rows else 1e3
+    for name, sample in sorted(case["competitors"].items(), key=lambda item: item[1]["best"]):
+        bars_of = case.get("bars_of", {}).get(name, counted)
+        cells = (
+            f"**{name}**" if name.startswith("qmtl") else name,
+            f"{sample['best'] * scale:,.2f}",
+            f"{bars_of / sample['best'] / 1e6:,.2f}" if bars_of else "",
+            f"{sample['median'] * scale:,.2f}",
+            f"{sample['spread']:.0%}",
+            f"{max(sample['errors'].values()):.0e}" if sample["errors"] else "",
+            sample["note"],
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += _ratios(case)
+    return "\n".join(lines) + "\n"
+
+
+def _ratios(case: dict[str, Any]) -> list[str]:
+    lines = [""] if case.get("ratios") or case.get("equal_to_rows") is not None else []
+    for label, found in case.get("ratios", {}).items():
+        missed = "" if found["ratio"] >= found["least"] else " Missed."
+        lines.append(f"- {found['ratio']:.2f} × {label}; asked for: {found['least']:.2f} ×.{missed}")
+    if case.get("equal_to_rows") is not None:
+        lines.append(f"- {'Bit-equal' if case['equal_to_rows'] else '**Not** bit-equal'} to by row.")
+    return lines
+
+
+def _run(question: dict[str, Any]) -> str:
+    machine, versions = question["machine"], question["versions"]
+    packages = ", ".join(f"{name} {number}" for name, number in versions.items() if name != "qmtl")
+    where = (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, load at the end {machine['load']}"
+    )
+    rounds = f"Rounds: {question['rounds']}. {where}; Python {machine['python']}, {packages}"
+    return f"{rounds}; commit {machine['commit']}.\n"
+
+
+if __name__ == "__main__":
+    main()
