@@ -12,6 +12,7 @@ from qmtl.sdk.strategy import Strategy, build
 
 if TYPE_CHECKING:
     from qmtl.core.control.costs import Costs
+    from qmtl.runtime.lookahead import LookAhead
     from qmtl.runtime.run import Run
 
 
@@ -54,17 +55,7 @@ class Runner:
         from qmtl.runtime.progress import shown
 
         chosen = _strategies(strategies)
-        times = {
-            name: None if value is None else parse_instant(value, name)
-            for name, value in (("start", start), ("end", end), ("origin", origin))
-        }
-        if times["start"] is not None and times["end"] is not None and times["end"] <= times["start"]:
-            raise UserError(
-                "the range is empty",
-                place="start, end",
-                value=f"{start} … {end}",
-                cure="end lies after start",
-            )
+        times = _times(start, end, origin)
         graphs = _concrete([build(strategy) for strategy in chosen], data, _spans(membership or {}))
         options: dict[str, Any] = {
             "finished": finished,
@@ -77,18 +68,50 @@ class Runner:
             )
 
     @staticmethod
-    def check(strategy: Strategy, data: Any, *, cuts: int = 10, seed: int = 0, **options: Any) -> Any:
+    def check(
+        strategy: Strategy,
+        data: Any,
+        *,
+        cuts: int = 10,
+        seed: int = 0,
+        start: Any = None,
+        end: Any = None,
+        origin: Any = None,
+        finished: bool = True,
+        costs: Costs | None = None,
+        membership: Mapping[str, tuple[Any, Any]] | None = None,
+    ) -> LookAhead:
         """Replace the future by noise at `cuts` random moments and report the first node whose past changes.
 
-        Returns a `LookAhead`; it is true when nothing looked ahead. `options` as in `backtest`.
+        Where the strategy has targets, what its account did before is compared too. The answer is true when nothing
+        looked ahead. The other options are those of `backtest`.
         """
         from qmtl.runtime.lookahead import look_ahead
 
-        def run(arrivals: Any, record: Any = ()) -> Any:
-            return _executed(graphs, arrivals, {"start": None, "end": None, "origin": None}, None, ())
+        times = _times(start, end, origin)
+        graphs = _concrete([build(strategy)], data, _spans(membership or {}))
 
-        graphs = _concrete([build(strategy)], data)
-        return look_ahead(run, _load(graphs, data, True), cuts=cuts, seed=seed)
+        def run(arrivals: Any) -> Any:
+            return _executed(graphs, arrivals, times, None, ())
+
+        loaded = _load(graphs, data, finished)
+        return look_ahead(run, loaded, cuts=cuts, seed=seed, graphs=graphs, costs=costs)
+
+
+def _times(start: Any, end: Any, origin: Any) -> dict[str, int | None]:
+    """The options of a run that are instants, in ns."""
+    times = {
+        name: None if value is None else parse_instant(value, name)
+        for name, value in (("start", start), ("end", end), ("origin", origin))
+    }
+    if times["start"] is not None and times["end"] is not None and times["end"] <= times["start"]:
+        raise UserError(
+            "the range is empty",
+            place="start, end",
+            value=f"{start} … {end}",
+            cure="end lies after start",
+        )
+    return times
 
 
 def _strategies(given: Strategy | Iterable[Strategy]) -> list[Strategy]:

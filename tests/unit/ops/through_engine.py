@@ -38,17 +38,21 @@ FUNCTIONS = ("rows", "time", "none")
 @node
 def by_rows(view, *, lean: float):
     """Numbers whose sum depends on the order of addition."""
-    return float(view.x.mean() + lean * view.y[-1])
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        return float(view.x.mean() + lean * view.y[-1])
 
 
 @node(outputs=("bars", "ticks"))
 def by_time(view):
-    return float(view.px["close"].sum()), float(view.ticks["price"].sum() + len(view.ticks))
+    with np.errstate(invalid="ignore"):
+        return float(view.px["close"].sum()), float(view.ticks["price"].sum() + len(view.ticks))
 
 
 @node
 def sometimes_none(view):
-    return None if abs(view.x[-1] - view.x[0]) < 0.6 else float(view.x[0] - view.x[-1])
+    with np.errstate(invalid="ignore"):
+        rise = float(view.x[-1] - view.x[0])
+    return None if abs(rise) < 0.6 else rise
 
 
 class Everything(Strategy):
