@@ -7,19 +7,12 @@ from random import Random
 
 import pytest
 
-from qmtl.core.flow import recompute
 from qmtl.testing.differential import difference, told
 from qmtl.testing.oracle import BRANCHES, random_case, run
 
 CASES = 10_000
 LEAST = 100  # how often each branch of the rules must be taken
 RESUMED = 0.2  # the share of the cases in which halted nodes are told to go on
-
-
-@pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random graphs have few rows: let them cross the limits of blocks too."""
-    monkeypatch.setattr(recompute, "REPLAY", 2)
 
 
 def _case(seed: int) -> dict[str, object]:

@@ -122,7 +122,7 @@ def _window(memo, kinds, rows, a, b):
     for k in range(kinds):
         fh, fe = memo[FRONT + 2 * k, a:b], memo[FRONT + 2 * k + 1, a:b]
         th, te = memo[total + 2 * k, a:b], memo[total + 2 * k + 1, a:b]
-        lacks = rows - int(count[0])
+        lacks = min(rows - int(count[0]), rows - 1)  # an empty block asks for nothing
         if alike and lacks > 0:
             at = back + (lacks - 1) * 2 * kinds + 2 * k
             bh, be = memo[at, a:b], memo[at + 1, a:b]
@@ -130,7 +130,7 @@ def _window(memo, kinds, rows, a, b):
                 th[i], te[i] = dd.add(bh[i], be[i], fh[i], fe[i])
             continue
         for i in range(n):
-            lacks = rows - int(count[i])
+            lacks = min(rows - int(count[i]), rows - 1)
             if lacks > 0:
                 at = back + (lacks - 1) * 2 * kinds + 2 * k
                 th[i], te[i] = memo[at, a + i], memo[at + 1, a + i]

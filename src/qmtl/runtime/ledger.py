@@ -92,7 +92,7 @@ def first_version(cells: Cells, changes: list[Change]) -> tuple[Cells, NDArray[n
 def changes_by_lane(engine: Engine) -> Changes:
     """All changes by (group, lane): to be asked for once by whoever reads the ledgers of many nodes."""
     found: dict[tuple[int, int], list[Change]] = {}
-    for change in engine.flow.log.changes:
+    for change in engine.flow.changes():
         found.setdefault((change.group, change.lane), []).append(change)
     return found
 

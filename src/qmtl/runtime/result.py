@@ -119,15 +119,13 @@ class Result:
     def changes(self, node: Node) -> list[Change]:
         """What was emitted about buckets of `node` that had closed already."""
         group, lane = self.place(node)
-        return [
-            c for c in self._executed.engine.flow.log.changes if c.group == group.index and c.lane == lane
-        ]
+        return [c for c in self._executed.engine.flow.changes() if c.group == group.index and c.lane == lane]
 
     @cached_property
     def correction_count(self) -> int:
         """Emissions about closed buckets, of all computed nodes of the strategy."""
         homes = {(g.index, lane) for g, lane in map(self.place, self.nodes.values()) if g.kind not in STREAMS}
-        return sum(1 for c in self._executed.engine.flow.log.changes if (c.group, c.lane) in homes)
+        return sum(1 for c in self._executed.engine.flow.changes() if (c.group, c.lane) in homes)
 
     def watermark(self, node: Any) -> int | None:
         """Final watermark of a node in ns; None for minus infinity."""

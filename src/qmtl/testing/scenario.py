@@ -124,7 +124,9 @@ def _emissions(case: Mapping[str, Any], done: Executed, node_id: str) -> list[di
     told: list[tuple[int, int, int, dict[str, Any]]] = [
         (refusal.step, 0, 0, _refusal(case, done, refusal)) for refusal in log.refusals
     ]
-    changes = {(c.bucket, c.step): c for c in log.changes if c.group == group.index and c.lane == lane}
+    changes = {
+        (c.bucket, c.step): c for c in done.engine.flow.changes() if c.group == group.index and c.lane == lane
+    }
     seen: set[int] = set()
     for bucket, step, shown, missing in log.inputs[group.index, lane]:
         change = changes.get((bucket, step))

@@ -33,7 +33,7 @@ def storage(
     kernel: Kernel, inputs: int, outputs: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     chance = np.random.default_rng(seed)
-    V = np.zeros((ROWS, (inputs + outputs + kernel.state_words) * LANES))
+    V = np.zeros((ROWS, (inputs + outputs) * LANES))
     walk = 100 + chance.normal(0, 1, (ROWS, inputs * LANES)).cumsum(axis=0)
     V[:, : inputs * LANES] = walk
     V[chance.random(V.shape) < 0.01] = np.nan
@@ -48,8 +48,9 @@ def computed(name: str, cuts: list[tuple[int, int, int, int]], seed: int = 1) ->
     operator, _, kernel = bind(name, parameters(name))
     inputs, outputs = len(operator.inputs), len(operator.outputs)
     V, M, N = storage(kernel, inputs, outputs, seed)
-    columns = [np.arange(n, dtype=np.int64) * LANES for n in (inputs, outputs, kernel.state_words)]
-    ins, out, st = columns[0], columns[1] + inputs * LANES, columns[2] + (inputs + outputs) * LANES
+    ins, out = (np.arange(n, dtype=np.int64) * LANES for n in (inputs, outputs))
+    out += inputs * LANES
+    state = np.zeros((kernel.state_words, LANES))
     run, p = kernel.load(), np.array(kernel.args)
     bucket = np.arange(ROWS, dtype=np.int64) * INTERVAL - 30 * INTERVAL
     asked, memo = M.copy(), np.zeros((max(kernel.memo_rows, 1), LANES))
@@ -59,7 +60,7 @@ def computed(name: str, cuts: list[tuple[int, int, int, int]], seed: int = 1) ->
         elif kernel.kind is KernelKind.WINDOW:
             run(V, M, N, bucket, INTERVAL, out, ins, p, memo, r0, r1, a, b)
         else:
-            run(V, M, bucket, out, st, ins, p, r0, r1, a, b)
+            run(V, M, bucket, out, state, ins, p, r0, r1, a, b)
     there = (M == 1) & (asked == 1) & (kernel.rows <= N)
     return np.concatenate([np.where(there, V[:, o : o + LANES], np.nan) for o in out], axis=1)
 

@@ -24,22 +24,18 @@ def evaluate(name: str, **params: object) -> np.ndarray:
     """Outputs (rows, outputs) of an operator over one lane; NaN in warm-up."""
     operator, _, kernel = bind(name, params)
     inputs, outputs = len(operator.inputs), len(operator.outputs)
-    V = np.zeros((ROWS, inputs + outputs + kernel.state_words))
+    V = np.zeros((ROWS, inputs + outputs))
     for at, one in enumerate(operator.inputs):
         V[:, at] = DATA[one]
     M, N = np.ones((ROWS, 1), np.uint8), np.arange(1, ROWS + 1, dtype=np.int32).reshape(-1, 1)
     ins, out = np.arange(inputs), np.arange(outputs) + inputs
-    st, p, bucket = (
-        np.arange(kernel.state_words) + inputs + outputs,
-        np.array(kernel.args),
-        np.arange(ROWS) * 60,
-    )
+    p, bucket, state = np.array(kernel.args), np.arange(ROWS) * 60, np.zeros((kernel.state_words, 1))
     if kernel.kind is KernelKind.WINDOW:
         kernel.load()(
             V, M, N, bucket, 60, out, ins, p, np.zeros((max(kernel.memo_rows, 1), 1)), 0, ROWS, 0, 1
         )
     else:
-        kernel.load()(V, M, bucket, out, st, ins, p, 0, ROWS, 0, 1)
+        kernel.load()(V, M, bucket, out, state, ins, p, 0, ROWS, 0, 1)
     result = V[:, out]
     result[: kernel.rows - 1] = np.nan
     return result

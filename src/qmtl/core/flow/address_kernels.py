@@ -68,7 +68,7 @@ _U2, _N2 = types.Array(types.uint8, 2, "C"), types.Array(types.int32, 2, "C")
 _I1, _I = types.Array(types.int64, 1, "C"), types.int64
 MAP = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I, _I)
 WINDOW = types.void(_F2, _U2, _N2, _I1, _I, _I1, _I1, _F1, _F2, _I, _I, _I, _I)
-SCAN = types.void(_F2, _U2, _I1, _I1, _I1, _I1, _F1, _I, _I, _I, _I)
+SCAN = types.void(_F2, _U2, _I1, _I1, _F2, _I1, _F1, _I, _I, _I, _I)
 CROSS = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I)
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from qmtl.core.flow import address_kernels as addresses
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.clock import Clocks
+from qmtl.core.flow.emission import Log
 from qmtl.core.flow.feed import Source
 from qmtl.core.flow.kernel import KernelKind
 from qmtl.core.flow.plan import EdgePlan, Group, Plan, Relation
 from qmtl.core.flow.timeline import FOREVER, NEVER
-from qmtl.core.graph.ir import NodeKind
+from qmtl.core.graph.ir import NodeKind, OnLate
 
 LOG_ROWS = 1 << 14  # what clocks may do before what they closed is computed
 SIGNATURES = {
@@ -27,11 +28,12 @@ SIGNATURES = {
 class Book:
     """Owns every array whose address stands in its tables. `head` is what compiled code is given."""
 
-    def __init__(self, plan: Plan, clocks: Clocks, closed: dict[int, int]) -> None:
+    def __init__(self, plan: Plan, clocks: Clocks, closed: dict[int, int], log: Log) -> None:
         """`closed`: by interval, the plane that says when each clock closed each row."""
-        self._plan, self._clocks, self._closed = plan, clocks, closed
+        self._plan, self._clocks, self._closed, self._log = plan, clocks, closed, log
         self._kept: list[np.ndarray] = []
-        self.head = np.zeros(at.H_FIELDS, np.int64)
+        self.head = log.head
+        log.moved = self.refresh
         self._timelines = np.zeros((len(plan.timelines), at.T_FIELDS), np.int64)
         for fields, timeline in zip(self._timelines, plan.timelines.values(), strict=True):
             fields[:] = timeline.fields
@@ -54,8 +56,12 @@ class Book:
             row[at.S_FIRST_ENTRY] = len(entries)
             for entry in source.bars:
                 take = self._keep(entry.take)
-                entries.append([entry.group.index, entry.lane, entry.clock, take, len(entry.take)])
+                horizon = entry.settings.allowed_lateness_ns
+                home = [entry.group.index, entry.lane, entry.clock, take, len(entry.take)]
+                entries.append([*home, -1 if horizon is None else horizon])
             row[at.S_END_ENTRY] = len(entries)
+            late = {entry.settings.on_late for entry in source.bars}
+            row[at.S_PLAIN] = late == {OnLate.RECOMPUTE}
             source.fields = row
         filled = np.zeros((len(entries), at.N_FIELDS), np.int64)
         for row, given in zip(filled, entries, strict=True):
@@ -96,17 +102,38 @@ class Book:
         rows = LOG_ROWS + 2 * count
         head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
         head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
+        self._ranges()
         lanes = max((g.lanes for g in self._plan.groups), default=1)
         head[at.H_WORK] = self._keep(np.zeros(at.BLOCK * lanes, np.uint8))
         head[at.H_AT] = self._keep(np.zeros(at.BLOCK * lanes, np.int64))
         head[at.H_HIGH] = NEVER
+
+    def _ranges(self) -> None:
+        """Room for what has changed: a range of rows by lane, and the lanes that have one, by group."""
+        first = 0
+        for row, group in zip(self._groups, self._plan.groups, strict=True):
+            row[at.G_RANGE] = first
+            first += group.lanes
+        self.ranges, self._lanes = np.zeros((first, 2), np.int64), np.zeros(first, np.int64)
+        self.head[at.H_RANGES], self.head[at.H_LANE_COUNT] = self._keep(self.ranges), first
+        self.head[at.H_CHANGED_LANES] = self._keep(self._lanes)
+
+    def changed(self, group: Group) -> dict[int, range]:
+        """Rows of each lane of a group that may have changed in this step."""
+        row = self._groups[group.index]
+        first = int(row[at.G_RANGE])
+        lanes = self._lanes[first : first + int(row[at.G_CHANGED])].tolist()
+        return {lane: range(*self.ranges[first + lane].tolist()) for lane in lanes}
 
     def kind(self, group: Group) -> int:
         """What compiled code takes a group for."""
         return int(self._groups[group.index, at.G_KIND])
 
     def refresh(self) -> None:
-        """Addresses of what moves when a timeline grows."""
+        """Addresses of what moves when a timeline or the log grows."""
+        head, log = self.head, self._log
+        head[at.H_RECORDS], head[at.H_RECORD_ROOM] = log.records.ctypes.data, len(log.records)
+        head[at.H_TOLD], head[at.H_TOLD_ROOM] = log.told.ctypes.data, len(log.told)
         for fields, timeline in zip(self._timelines, self._plan.timelines.values(), strict=True):
             closed = timeline.planes[self._closed[timeline.interval]]
             fields[at.T_V], fields[at.T_BUCKET] = timeline.V.ctypes.data, timeline.bucket.ctypes.data
@@ -114,7 +141,9 @@ class Book:
         for row, group in zip(self._groups, self._plan.groups, strict=True):
             if group.timeline is not None:
                 row[at.G_S], row[at.G_M] = group.S.ctypes.data, group.M.ctypes.data
-                row[at.G_N] = group.N.ctypes.data
+                row[at.G_N], row[at.G_VERSIONS] = group.N.ctypes.data, group.version.ctypes.data
+                if group.copies >= 0:
+                    row[at.G_COPIES] = group.timeline.copies[group.copies].ctypes.data
 
     def _group(self, row: np.ndarray, group: Group, edges: list[list[int]]) -> None:
         kernel = group.kernel
@@ -133,7 +162,6 @@ class Book:
         for where, length, array in (
             (at.G_OUT, at.G_OUTS, group.out),
             (at.G_IN, at.G_INS, group.ins),
-            (at.G_STATE, at.G_STATES, group.state),
             (at.G_ARGS, at.G_ARG_COUNT, group.args),
         ):
             row[where], row[length] = self._keep(array), len(array)
@@ -146,6 +174,9 @@ class Book:
             kernel.single_lane,
             kernel.min_count,
         )
+        if kernel.kind is KernelKind.SCAN:
+            row[at.G_STATE] = self._keep(np.zeros((kernel.state_words, group.lanes)))
+            row[at.G_STATES] = kernel.state_words
         memo = np.zeros((max(kernel.memo_rows, 1), group.lanes))
         row[at.G_MEMO], row[at.G_MEMO_ROWS] = self._keep(memo), len(memo)
         if kernel.kind is KernelKind.RESAMPLE:

@@ -5,14 +5,18 @@ What closes in order is not logged: it can be read from the statuses and from wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from qmtl.core.flow import layout as at
 from qmtl.core.flow.entry import Fate
 from qmtl.core.flow.plan import Group
+from qmtl.core.flow.tell_kernels import same
 from qmtl.core.flow.timeline import GAP, NONE, NULL, VALUE
+
+ROOM = 1024  # records at first
 
 
 class Change(NamedTuple):
@@ -50,14 +54,46 @@ class Failure(NamedTuple):
     cause: str
 
 
-@dataclass(slots=True)
 class Log:
-    """Everything the engine said that cannot be read from its state."""
+    """Everything the engine said that cannot be read from its state.
 
-    changes: list[Change] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    inputs: dict[tuple[int, int], list[tuple[int, int, Any, list[str]]]] = field(default_factory=dict)
+    Changes are kept as columns, which compiled code fills too: `head` says how much of `records` and `told` is used.
+    """
+
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+        self.failures: list[Failure] = []
+        self.inputs: dict[tuple[int, int], list[tuple[int, int, Any, list[str]]]] = {}
+        self.records = np.zeros((ROOM, at.R_FIELDS), np.int64)
+        self.told = np.zeros(8 * ROOM)
+        self.head = np.zeros(at.H_FIELDS, np.int64)
+        self.moved: Callable[[], None] = lambda: None  # called when the columns have moved
+        self._read: list[Change] = []
+
+    def grow(self) -> None:
+        """Twice the room."""
+        self.records = np.concatenate([self.records, np.zeros_like(self.records)])
+        self.told = np.concatenate([self.told, np.zeros_like(self.told)])
+        self.moved()
+
+    def ensure(self, values: int) -> None:
+        """Room for one more record of so many values."""
+        while self.head[at.H_RECORD_COUNT] >= len(self.records) or self.head[at.H_TOLD_COUNT] + values > len(
+            self.told
+        ):
+            self.grow()
+
+    def changes(self, groups: Sequence[Group]) -> list[Change]:
+        """All changes so far, in order."""
+        count = int(self.head[at.H_RECORD_COUNT])
+        for group, lane, bucket, version, step, was, kind, first in self.records[
+            len(self._read) : count
+        ].tolist():
+            width = len(groups[group].out)
+            before = tuple(self.told[first : first + width].tolist()) if was == VALUE else None
+            now = tuple(self.told[first + width : first + 2 * width].tolist()) if kind == VALUE else None
+            self._read.append(Change(group, lane, bucket, version, step, was, kind, before, now))
+        return self._read
 
 
 def compare(
@@ -78,32 +114,17 @@ def compare(
     if raised:
         pass
     elif old == new:
-        if new != VALUE or _equal(before, now):
+        if new != VALUE or all(map(same, before.tolist(), now.tolist())):
             return False
     elif new == NONE:
         return False
     if old != NONE:
         group.version[row, lane] += 1
-    log.changes.append(
-        Change(
-            group.index,
-            lane,
-            int(timeline.bucket[row]),
-            int(group.version[row, lane]),
-            step,
-            old,
-            new,
-            tuple(before.tolist()) if old == VALUE else None,
-            tuple(now.tolist()) if new == VALUE else None,
-        )
-    )
-    return True
-
-
-def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    for x, y in zip(a.tolist(), b.tolist(), strict=True):
-        if x != y and (x == x or y == y):
-            return False
-        if x == 0.0 and str(x) != str(y):
-            return False
+    log.ensure(2 * len(now))
+    n, first = int(log.head[at.H_RECORD_COUNT]), int(log.head[at.H_TOLD_COUNT])
+    version, bucket = int(group.version[row, lane]), int(timeline.bucket[row])
+    log.records[n] = (group.index, lane, bucket, version, step, old, new, first)
+    log.told[first : first + 2 * len(now)] = [*before, *now]
+    log.head[at.H_RECORD_COUNT] = n + 1
+    log.head[at.H_TOLD_COUNT] = first + 2 * len(now)
     return True

@@ -82,6 +82,7 @@ class Engine:
         columns = (batch.kind, batch.source, batch.event_ns, batch.available_ns, batch.row, *tables_of(batch))
         head, first, at = self.flow.book.head, self.step - start, start
         head[layout.H_STEP] = first
+        head[layout.H_PLAIN] = not self.flow.careful
         told = told_of(self.sources, batch, start, stop) if self._ticks or batch.revision else UNTOLD
         while at < stop:
             if not self.flow.careful:
@@ -99,10 +100,8 @@ class Engine:
         head, stop = self.flow.book.head, given[-1]
         while True:
             answer = drive(head, *given)
-            if answer == layout.GROW:
-                self.flow.grow()
-            elif answer == layout.CLOSE:
-                self.flow.close_by_python()
+            if answer in (layout.GROW, layout.FULL, layout.CALL):
+                self.flow.serve(answer)
             else:
                 return int(stop if answer == layout.DONE else head[layout.H_POSITION])
             given = (*given[:-2], int(head[layout.H_POSITION]), stop)

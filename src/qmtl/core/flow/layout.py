@@ -23,7 +23,8 @@ T_FIELDS = 8
 ) = range(12)
 (G_FUNCTION, G_OUT, G_OUTS, G_IN, G_INS, G_STATE, G_STATES, G_ARGS, G_ARG_COUNT) = range(12, 21)
 (G_MAY_NULL, G_SINGLE, G_MIN_COUNT, G_ORIGIN, G_METHODS, G_GATHERS, G_MEMO, G_MEMO_ROWS) = range(21, 29)
-G_FIELDS = 29
+G_COPIES, G_VERSIONS, G_RANGE, G_CHANGED = range(29, 33)  # G_RANGE: its first lane in the table of ranges
+G_FIELDS = 33
 
 # Kinds of groups as compiled code tells them apart; PYTHON ones are closed by the caller.
 BARS, MAP, WINDOW, SCAN, CROSS, RESAMPLE, PYTHON, NOTHING = range(8)
@@ -61,10 +62,12 @@ BOUNDS = 4
 S_FIRST_ENTRY, S_END_ENTRY, S_TOP, S_LAST, S_POSITION, S_IDLE, S_FINISHED, S_SKEW, S_ORIGIN, S_INTERVAL = (
     range(10)
 )
-S_TICKS, S_TICK_COUNT = range(10, 12)  # numbers of its tick streams
-S_FIELDS = 12
-N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_ARRIVALS, N_USED = range(7)  # then the other fates (E14)
-N_FIELDS = 13
+S_TICKS, S_TICK_COUNT, S_PLAIN = range(10, 13)  # numbers of its tick streams; late bars always correct
+S_FIELDS = 13
+N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_HORIZON, N_ARRIVALS, N_USED = range(
+    8
+)  # then the other fates (E14)
+N_FIELDS = 14
 
 # The head: where the tables are, and where the driver stands.
 (H_TIMELINES, H_GROUPS, H_EDGES, H_SOURCES, H_ENTRIES, H_TICKS) = range(6)
@@ -81,9 +84,15 @@ N_FIELDS = 13
 (H_BEGIN, H_END, H_LOG, H_LOG_ROWS, H_PENDING, H_WORK, H_AT, H_WORK_SIZE) = range(16, 24)
 (H_STEP, H_POSITION, H_GROUP, H_CLOSING, H_TIMELINE, H_LOW, H_HIGH, H_LOG_USED) = range(24, 32)
 H_CLOCKS, H_INPUTS, H_DEPS = range(32, 35)
-H_FIELDS = 35
+(H_RANGES, H_DIRTY, H_CHANGED_LANES, H_LANE_COUNT, H_CHANGING, H_PLAIN, H_NOW) = range(35, 42)
+(H_RECORDS, H_RECORD_ROOM, H_RECORD_COUNT, H_TOLD, H_TOLD_ROOM, H_TOLD_COUNT) = range(42, 48)
+H_FIELDS = 48
+
+# Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
+R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)
+R_FIELDS = 8
 
 # What the driver answers.
-DONE, IRREGULAR, GROW, CLOSE = range(4)
+DONE, IRREGULAR, GROW, CALL, FULL = range(5)  # FULL: of records
 
 BLOCK = 64  # rows worked on at once: their cells stay in the processor's second cache

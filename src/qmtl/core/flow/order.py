@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from qmtl.core.flow.entry import Fate
 from qmtl.core.flow.feed import EVENT, Arrivals, Source, identity_of
+from qmtl.core.flow.layout import S_PLAIN
 from qmtl.core.flow.timeline import NEVER
 from qmtl.core.graph.ir import TickIdentity
 
@@ -49,6 +50,8 @@ def told_of(sources: Sequence[Source], batch: Arrivals, start: int, stop: int) -
         n for n, s in enumerate(sources) if s.bars and batch.revision and batch.revision[n] is not None
     ]
     ticks = any(source.ticks for source in sources)
+    for number in revised:
+        sources[number].fields[S_PLAIN] = 0  # the caller of the driver keeps their revisions
     return _Told(sources, batch, start, stop, revised, ticks) if revised or ticks else UNTOLD
 
 

@@ -67,7 +67,7 @@ class Group:
     edges: list[EdgePlan] = field(default_factory=list)
     rows: int = 1  # the largest P of its own-interval edges (warm-up)
     out: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
-    state: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    copies: int = -1  # SCAN: index of its plane of state copies
     ins: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     args: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     clocks: I64 = field(default_factory=lambda: np.zeros(0, np.int64))  # per lane
@@ -252,7 +252,8 @@ def _allocate(group: Group) -> None:
     group.out = np.array([timeline.cells(lanes) for _ in group.outputs], np.int64)
     if kernel is not None:
         group.args = np.array(kernel.args, np.float64)
-        group.state = np.array([timeline.cells(lanes) for _ in range(kernel.state_words)], np.int64)
+        if kernel.kind is KernelKind.SCAN:
+            group.copies = timeline.copy(kernel.state_words * lanes)
     width = len(group.edges) if group.kind is NodeKind.CROSS else lanes
     if group.kind is NodeKind.CROSS:
         group.ins = np.array([timeline.cells(width)], np.int64)

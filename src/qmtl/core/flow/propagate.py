@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
 
-from qmtl.core.flow import drive_kernels as kernels
-from qmtl.core.flow import function, layout, recompute
+from qmtl.core.flow import correct_kernels, function, layout, tick_bars
+from qmtl.core.flow import settle_kernels as kernels
 from qmtl.core.flow.book import Book
 from qmtl.core.flow.clock import Advances, Clocks
-from qmtl.core.flow.emission import Log
+from qmtl.core.flow.emission import Change, Log
 from qmtl.core.flow.entry import TickEntry
 from qmtl.core.flow.function import Touch
-from qmtl.core.flow.plan import Group, Plan, Relation
-from qmtl.core.flow.tick_bars import bars_of_ticks
-from qmtl.core.flow.timeline import NEVER, NONE
+from qmtl.core.flow.plan import Group, Plan
+from qmtl.core.flow.timeline import NONE
 from qmtl.core.graph.ir import NodeKind
 
 Changes = dict[tuple[int, int], set[int]]  # (group, lane) -> buckets whose value or record changed
@@ -35,7 +35,7 @@ class Propagation:
         self.closed_at = {
             interval: timeline.plane(clocks.count, np.int32) for interval, timeline in plan.timelines.items()
         }
-        self.book = Book(plan, clocks, self.closed_at)
+        self.book = Book(plan, clocks, self.closed_at, self.log)
 
     def settle(
         self,
@@ -50,38 +50,66 @@ class Propagation:
         `changes`: of bars that were closed already; `ticks`: entries and the times at which their events changed;
         `resumed`: a halted lane that starts again.
         """
-        changes = {} if changes is None else changes
         head, moved = self.book.head, len(advances.log) > 0
         kernels.told(head, advances.log)
+        head[layout.H_NOW], head[layout.H_CHANGING] = step, 1
         if moved:
             while not kernels.room(head):
-                self.grow()
+                self.serve(layout.GROW)
             kernels.stamp(head)
-        head[layout.H_CLOSING] = 0
+        for (index, lane), buckets in (changes or {}).items():
+            self._changed(self.plan.groups[index], lane, buckets)
         stored = self._stored(ticks or [])
         for group in self.plan.groups:
             if group.timeline is None:
                 continue
-            if group.edges:
-                touches = self._touches(group, changes) if changes else {}
-                if group.index in stored:
-                    touches.setdefault(0, []).extend(stored[group.index])
-                if touches:
-                    self._correct(group, touches, changes, step)
+            if self.book.kind(group) == layout.PYTHON:
+                self._by_python(group, stored.get(group.index, []), moved)
+            else:
+                while not correct_kernels.correct_group(head, group.index):
+                    self.log.grow()
+                if moved:
+                    kernels.close_group(head, group.index)
             if resumed is not None and resumed[0] is group:
-                self._resume(group, resumed[1], changes, step)
-            if moved:
-                self._close(group, changes)
+                self._resume(group, resumed[1], step)
+            if moved and self.careful:
+                self._note_closed(group)
+        correct_kernels.forget(head)
+        head[layout.H_CLOSING] = 0
 
-    def grow(self) -> None:
-        """Make the room that compiled code asked for."""
+    def changes(self) -> list[Change]:
+        """All that was said of buckets that had closed, in order."""
+        return self.log.changes(self.plan.groups)
+
+    def serve(self, answer: int) -> None:
+        """What compiled code asked for."""
         head = self.book.head
-        timeline = list(self.plan.timelines.values())[head[layout.H_TIMELINE]]
-        timeline.ensure(int(head[layout.H_LOW]), int(head[layout.H_HIGH]))
+        if answer == layout.FULL:
+            self.log.grow()
+        elif answer == layout.CALL:
+            self._by_python(self.plan.groups[int(head[layout.H_GROUP]) - 1], [], head[layout.H_CLOSING] > 0)
+        else:
+            timeline = list(self.plan.timelines.values())[head[layout.H_TIMELINE]]
+            timeline.ensure(int(head[layout.H_LOW]), int(head[layout.H_HIGH]))
 
-    def close_by_python(self) -> None:
-        """The group at which compiled code stopped."""
-        self._close(self.plan.groups[int(self.book.head[layout.H_GROUP]) - 1], {})
+    def _by_python(self, group: Group, stored: list[Touch], moved: bool) -> None:
+        """Correct and close a group that compiled code cannot."""
+        touches = self._touches(group)
+        if stored:
+            touches.setdefault(0, []).extend(stored)
+        if touches:
+            self._correct(group, touches, int(self.book.head[layout.H_NOW]))
+        if moved:
+            for lane, r0, r1 in self._closing(group):
+                self._close_rows(group, r0, r1, lane)
+
+    def _closing(self, group: Group) -> Iterator[tuple[int, int, int]]:
+        """Lanes of a group that close rows in this step, and which."""
+        timeline, begin, end = group.timeline, self.book.begin, self.book.end
+        assert timeline is not None
+        for lane, clock in enumerate(group.clocks.tolist()):
+            if end[clock] > begin[clock]:
+                yield lane, max(timeline.row(int(begin[clock])), 0), timeline.row(int(end[clock]))
 
     def closing_step(self, group: Group, lane: int, row: int) -> int:
         """The arrival that closed a row, or -1 while it is open."""
@@ -89,40 +117,29 @@ class Propagation:
         plane = group.timeline.planes[self.closed_at[group.interval]]
         return int(plane[row, group.clocks[lane]]) - 1
 
-    def _close(self, group: Group, changes: Changes) -> None:
-        """Close the rows of a group that its clocks closed in this step."""
-        python = self.book.kind(group) == layout.PYTHON
-        if not python:
-            kernels.close_group(self.book.head, group.index)
-        if not (python or self.careful):
-            return
-        timeline, begin, end = group.timeline, self.book.begin, self.book.end
-        assert timeline is not None
-        for lane, clock in enumerate(group.clocks.tolist()):
-            if end[clock] <= begin[clock]:
-                continue
-            r0, r1 = max(timeline.row(int(begin[clock])), 0), timeline.row(int(end[clock]))
-            if python:
-                self._close_rows(group, r0, r1, lane)
-            if self.careful:
-                self._note_closed(group, r0, r1, lane, lane + 1, changes)
-
     def _close_rows(self, group: Group, r0: int, r1: int, lane: int) -> None:
         if group.kind is not NodeKind.FUNCTION:
-            bars_of_ticks(group, self.ticks, lane, r0, r1)
+            tick_bars.close(group, self.ticks, lane, r0, r1)
             return
         function.close(
             group, self.halts, self.ticks, self.log, lane, r0, r1, partial(self.closing_step, group, lane)
         )
 
-    @staticmethod
-    def _note_closed(group: Group, r0: int, r1: int, a: int, b: int, changes: Changes) -> None:
+    def _note_closed(self, group: Group) -> None:
+        """What closed is news to readers that had closed already."""
+        for lane, r0, r1 in self._closing(group):
+            rows = np.flatnonzero(group.S[r0:r1, lane] != NONE)
+            if len(rows):
+                correct_kernels.changed(
+                    self.book.head, group.index, lane, r0 + int(rows[0]), r0 + int(rows[-1]) + 1
+                )
+
+    def _changed(self, group: Group, lane: int, buckets: Iterable[int]) -> None:
         timeline = group.timeline
         assert timeline is not None
-        for lane in range(a, b):
-            rows = r0 + np.flatnonzero(group.S[r0:r1, lane] != NONE)
-            if len(rows):
-                changes.setdefault((group.index, lane), set()).update(timeline.bucket[rows].tolist())
+        for bucket in buckets:
+            row = timeline.row(bucket)
+            correct_kernels.changed(self.book.head, group.index, lane, row, row + 1)
 
     @staticmethod
     def _stored(ticks: list[tuple[TickEntry, list[int]]]) -> Touches:
@@ -134,72 +151,32 @@ class Propagation:
                     found.setdefault(entry.reader.index, []).extend((edge, ts) for ts in times)
         return found
 
-    @staticmethod
-    def _touches(group: Group, changes: Changes) -> Touches:
+    def _touches(self, group: Group) -> Touches:
         """By lane, which input changed at which bucket."""
         found: Touches = {}
         for edge in group.edges:
-            for lane in range(len(edge.lanes)):
-                buckets = changes.get((edge.up.index, int(edge.lanes[lane])))
-                if buckets:
-                    found.setdefault(lane, []).extend((edge, bucket) for bucket in buckets)
+            up = edge.up.timeline
+            changed = self.book.changed(edge.up) if up is not None else {}
+            for lane, theirs in enumerate(edge.lanes.tolist()):
+                if theirs in changed:
+                    assert up is not None
+                    rows = changed[theirs]
+                    found.setdefault(lane, []).extend((edge, up.base + row * up.interval) for row in rows)
         return found
 
-    def _closed(self, group: Group, lane: int) -> tuple[int, int]:
-        """Rows of the lane ``[first, stop)`` that can hold something and were closed before this step."""
-        timeline, clock = group.timeline, int(group.clocks[lane])
-        assert timeline is not None
-        bound = int(min(self.clocks.next[clock], self.book.begin[clock]))
-        first = int(self.clocks.first[clock])
-        if not timeline.rows or bound == NEVER:
-            return 0, 0
-        return max(0, timeline.row(first)) if first > NEVER else 0, max(0, timeline.row(bound))
-
-    def _correct(self, group: Group, touches: Touches, changes: Changes, step: int) -> None:
-        """E8: recompute the closed rows that `touches` reach, and add what changed to `changes`."""
-        changed: dict[int, list[int]] = {}
+    def _correct(self, group: Group, touches: Touches, step: int) -> None:
+        """E8: evaluate the closed rows that `touches` reach."""
         for lane, touched in touches.items():
-            first, stop = self._closed(group, lane)
-            if group.kind is NodeKind.FUNCTION:
-                changed[lane] = function.correct(
-                    group, self.halts, self.ticks, self.log, lane, touched, first, stop, step
-                )
-                continue
-            rows = sorted(_rows_of(group, lane, touched, first, stop))
-            if not rows:
-                continue
-            if group.kind is NodeKind.CROSS:
-                changed = recompute.correct_cross(group, self.book, self.log, rows, step)
-            else:
-                changed[lane] = recompute.correct(
-                    group, self.book, self.ticks, self.log, lane, rows, stop, step
-                )
-        self._note(group, changed, changes)
+            first, stop = correct_kernels.closed(self.book.head, group.index, lane)
+            given = (group, self.halts, self.ticks, self.log, lane, touched, first, stop, step)
+            correct = function.correct if group.kind is NodeKind.FUNCTION else tick_bars.correct
+            self._note(group, lane, correct(*given))
 
-    def _resume(self, group: Group, lane: int, changes: Changes, step: int) -> None:
-        first, stop = self._closed(group, lane)
+    def _resume(self, group: Group, lane: int, step: int) -> None:
+        first, stop = correct_kernels.closed(self.book.head, group.index, lane)
         rows = function.resume(group, self.halts, self.ticks, self.log, lane, first, stop, step)
-        self._note(group, {lane: rows}, changes)
+        self._note(group, lane, rows)
 
-    @staticmethod
-    def _note(group: Group, changed: dict[int, list[int]], changes: Changes) -> None:
-        timeline = group.timeline
-        assert timeline is not None
-        for lane, rows in changed.items():
-            if rows:
-                changes.setdefault((group.index, lane), set()).update(timeline.bucket[rows].tolist())
-
-
-def _rows_of(group: Group, lane: int, touched: list[Touch], first: int, stop: int) -> set[int]:
-    """Closed rows at which a compiled group sees `touched`; how far they reach is the kernel's matter."""
-    timeline = group.timeline
-    assert timeline is not None
-    rows: set[int] = set()
-    for edge, ts in touched:
-        if edge.relation is Relation.COARSER:
-            low, high = function.reach(group, edge, lane, ts, stop)
-        else:
-            low = timeline.row(ts)
-            high = low + 1
-        rows.update(range(max(low, first), min(high, stop)))
-    return rows
+    def _note(self, group: Group, lane: int, rows: list[int]) -> None:
+        if rows:
+            correct_kernels.changed(self.book.head, group.index, lane, rows[0], rows[-1] + 1)

@@ -23,7 +23,7 @@ from qmtl.core.flow.address_kernels import (
     u8_1,
     u8_2,
 )
-from qmtl.core.flow.timeline import FOREVER, NEVER, VALUE
+from qmtl.core.flow.timeline import COPY, FOREVER, NEVER, VALUE
 
 
 @numba.njit(**options)
@@ -151,8 +151,32 @@ def values(head, index, r0, r1, a, b):
         memo = f64_2(g[at.G_MEMO], g[at.G_MEMO_ROWS], g[at.G_LANES])
         call_window(g[at.G_FUNCTION], (V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b))
     else:
-        state = i64_1(g[at.G_STATE], g[at.G_STATES])
-        call_scan(g[at.G_FUNCTION], (V, M, bucket, out, state, ins, p, r0, r1, a, b))
+        _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b)
+
+
+@numba.njit(**options)
+def state_of(g):
+    """State words of a scan by lane, as of the last row computed."""
+    return f64_2(g[at.G_STATE], g[at.G_STATES], g[at.G_LANES])
+
+
+@numba.njit(**options)
+def copies_of(g, t):
+    """Copies of the state before every `COPY`-th row: row, then words by lanes."""
+    return f64_2(g[at.G_COPIES], t[at.T_CAPACITY] // COPY, g[at.G_STATES] * g[at.G_LANES])
+
+
+@numba.njit(**options)
+def _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b):
+    s, lanes, r = state_of(g), g[at.G_LANES], r0
+    copies = copies_of(g, t)
+    while r < r1:
+        if r % COPY == 0:
+            for w in range(len(s)):
+                copies[r // COPY, w * lanes + a : w * lanes + b] = s[w, a:b]
+        stop = min(r1, (r // COPY + 1) * COPY)
+        call_scan(g[at.G_FUNCTION], (V, M, bucket, out, s, ins, p, r, stop, a, b))
+        r = stop
 
 
 @numba.njit(**options)

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
+from qmtl.core.flow.emission import Log, compare
+from qmtl.core.flow.function import Halts, Touch
 from qmtl.core.flow.plan import Group
 from qmtl.core.flow.timeline import NONE, NULL, VALUE
 from qmtl.core.flow.windows import TickEntries, decide, show
 
 
-def bars_of_ticks(group: Group, ticks: TickEntries, lane: int, r0: int, r1: int) -> None:
+def close(group: Group, ticks: TickEntries, lane: int, r0: int, r1: int) -> None:
     """Statuses and values of rows ``[r0, r1)``."""
     for row in range(r0, r1):
         _bar_of_ticks(group, lane, row, ticks)
+
+
+def correct(
+    group: Group,
+    halts: Halts,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    touches: list[Touch],
+    first: int,
+    stop: int,
+    step: int,
+) -> list[int]:
+    """Make the closed bars ``[first, stop)`` that hold one of `touches` anew; returns those that changed."""
+    timeline = group.timeline
+    assert timeline is not None
+    changed = []
+    for row in sorted({timeline.row(ts) for _, ts in touches}):
+        if not first <= row < stop:
+            continue
+        old, before = int(group.S[row, lane]), timeline.V[row, group.out + lane].copy()
+        _bar_of_ticks(group, lane, row, ticks)
+        if compare(log, group, lane, row, step, old, before):
+            changed.append(row)
+    return changed
 
 
 def _bar_of_ticks(group: Group, lane: int, row: int, ticks: TickEntries) -> None:

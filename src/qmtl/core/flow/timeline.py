@@ -19,6 +19,8 @@ NEVER = np.iinfo(np.int64).min  # minus infinity of event time
 FOREVER = np.iinfo(np.int64).max  # plus infinity
 ROW_LIMIT = 50_000_000  # 95 years of minutes: beyond it a timestamp is almost surely wrong
 
+COPY = 32  # rows between copies of a scan's state; row 0 is a multiple of it, so copies keep their buckets
+
 # Status of one cell (row, lane) of one group.
 NONE, VALUE, GAP, FAILED, NULL, PENDING, HALTED = range(7)
 
@@ -41,6 +43,7 @@ class Timeline:
         self.V: NDArray[np.float64] = np.zeros((0, 0))
         self.bucket: NDArray[np.int64] = np.zeros(0, np.int64)
         self.planes: list[NDArray[np.generic]] = []
+        self.copies: list[NDArray[np.float64]] = []
 
     @property
     def base(self) -> int:
@@ -62,6 +65,11 @@ class Timeline:
         self.planes.append(np.zeros((0, lanes), dtype))
         return len(self.planes) - 1
 
+    def copy(self, cells: int) -> int:
+        """Reserve a plane for copies of a scan's state, one row before every `COPY` rows; its index in `copies`."""
+        self.copies.append(np.zeros((0, cells)))
+        return len(self.copies) - 1
+
     def row(self, bucket: int) -> int:
         """The row of a bucket; may lie outside ``[0, rows)``."""
         return (bucket - self.base) // self.interval
@@ -72,7 +80,8 @@ class Timeline:
         Raises :class:`UserError` when the span is beyond `ROW_LIMIT` rows.
         """
         if self.rows == 0:
-            self.fields[T_BASE] = first
+            self.fields[T_BASE] = first = floor_to(first, COPY * self.interval)
+        first = floor_to(first, COPY * self.interval)
         low, high = min(first, self.base), max(last, self.base + (self.rows - 1) * self.interval)
         rows = (high - low) // self.interval + 1
         if rows > ROW_LIMIT:
@@ -91,7 +100,7 @@ class Timeline:
         self.fields[T_ROWS] = max(rows, self.rows + shift)
 
     def _move(self, rows: int, shift: int) -> None:
-        capacity = max(256, rows + rows // 2)
+        capacity = max(256, -(-(rows + rows // 2) // COPY) * COPY)
 
         def grown(old: NDArray[np.generic], width: int) -> NDArray[np.generic]:
             new = np.zeros((capacity, width), old.dtype)
@@ -101,3 +110,8 @@ class Timeline:
 
         self.V = grown(self.V, self.width)  # type: ignore[assignment]
         self.planes = [grown(plane, plane.shape[1]) for plane in self.planes]
+        copies = [np.zeros((capacity // COPY, old.shape[1])) for old in self.copies]
+        for new, old in zip(copies, self.copies, strict=True):
+            kept = min(len(old), -(-self.rows // COPY))
+            new[shift // COPY : shift // COPY + kept] = old[:kept]
+        self.copies = copies

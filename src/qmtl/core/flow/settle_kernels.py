@@ -1,0 +1,158 @@
+"""Compiled: one step after its arrivals, group by group: corrections, then what the clocks close (E12)."""
+
+from __future__ import annotations
+
+import numba
+
+from qmtl.core.flow import correct_kernels as correct
+from qmtl.core.flow import layout as at
+from qmtl.core.flow.address_kernels import i32_2, i64_1, i64_2, options
+from qmtl.core.flow.rectangle_kernels import close_rectangle, groups_of, timelines_of
+from qmtl.core.flow.timeline import FOREVER, NEVER
+
+
+@numba.njit(**options)
+def clocks_of(head):
+    return i64_2(head[at.H_CLOCKS], head[at.H_CLOCK_COUNT] + head[at.H_TICK_COUNT], at.C_FIELDS)
+
+
+@numba.njit(**options)
+def reached(head, used):
+    """From where to where each clock closes, by the log of what it did."""
+    count = head[at.H_CLOCK_COUNT]
+    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
+    begin[:] = FOREVER
+    end[:] = NEVER
+    log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
+    for n in range(used):
+        k = log[n, 0]
+        begin[k] = min(begin[k], log[n, 1])
+        end[k] = max(end[k], log[n, 2])
+    head[at.H_LOG_USED], head[at.H_GROUP] = used, 0
+    head[at.H_CLOSING] = 1 if used > 0 else 0
+
+
+@numba.njit(**options)
+def settle(head):
+    """One step, group by group: correct what changes reach, then close what `begin` and `end` say (E12).
+
+    Answers DONE, GROW, FULL, or CALL where Python has to see to the group before `H_GROUP`.
+    """
+    closing, changing = head[at.H_CLOSING], head[at.H_CHANGING]
+    if closing == 0 and changing == 0:
+        return at.DONE
+    if closing == 1:
+        if not room(head):
+            return at.GROW
+        stamp(head)
+        head[at.H_CLOSING] = 2
+    G = groups_of(head)
+    while head[at.H_GROUP] < len(G):
+        index = head[at.H_GROUP]
+        if G[index, at.G_KIND] == at.PYTHON:
+            if (closing > 0 and closes(head, index)) or (changing == 1 and correct.touched(head, index)):
+                head[at.H_GROUP] += 1
+                return at.CALL
+        elif G[index, at.G_KIND] != at.NOTHING:
+            if changing == 1 and not correct.correct_group(head, index):
+                return at.FULL
+            if closing > 0:
+                close_group(head, index)
+        head[at.H_GROUP] += 1
+    if changing == 1:
+        correct.forget(head)
+    head[at.H_CLOSING] = 0
+    return at.DONE
+
+
+@numba.njit(**options)
+def closes(head, index):
+    """Whether a lane of the group closes something in this step."""
+    G, count = groups_of(head), head[at.H_CLOCK_COUNT]
+    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
+    lanes = i64_1(G[index, at.G_CLOCKS], G[index, at.G_LANES])
+    for lane in range(len(lanes)):
+        if end[lanes[lane]] > begin[lanes[lane]]:
+            return True
+    return False
+
+
+@numba.njit(**options)
+def room(head):
+    """Whether every row that closes has a place; else `head` names the timeline and the buckets it lacks."""
+    T, count = timelines_of(head), head[at.H_CLOCK_COUNT]
+    begin, end, C = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count), clocks_of(head)
+    for k in range(count):
+        if end[k] <= begin[k]:
+            continue
+        interval = C[k, at.C_INTERVAL]
+        n = _timeline(T, interval)
+        t = T[n]
+        if begin[k] == NEVER:
+            begin[k] = min(t[at.T_BASE], end[k]) if t[at.T_ROWS] > 0 else end[k]
+            if end[k] <= begin[k]:
+                continue
+        low, high = begin[k], end[k] - interval
+        r = (high - t[at.T_BASE]) // interval
+        if t[at.T_ROWS] == 0 or low < t[at.T_BASE] or r >= t[at.T_CAPACITY]:
+            head[at.H_TIMELINE], head[at.H_LOW], head[at.H_HIGH] = n, low, high
+            return False
+        t[at.T_ROWS] = max(t[at.T_ROWS], r + 1)
+    head[at.H_HIGH] = NEVER
+    return True
+
+
+@numba.njit(**options)
+def stamp(head):
+    """Remember at which arrival each row of each clock closed (step + 1; 0 is open)."""
+    T, count, C = timelines_of(head), head[at.H_CLOCK_COUNT], clocks_of(head)
+    log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
+    for n in range(head[at.H_LOG_USED]):
+        k, stop = log[n, 0], log[n, 2]
+        interval = C[k, at.C_INTERVAL]
+        t = T[_timeline(T, interval)]
+        if t[at.T_ROWS] == 0:
+            continue
+        closed = i32_2(t[at.T_CLOSED], t[at.T_CAPACITY], count)
+        start = max(log[n, 1], t[at.T_BASE])
+        r = (start - t[at.T_BASE]) // interval
+        while start < stop:
+            closed[r, k] = log[n, 3] + 1
+            start += interval
+            r += 1
+
+
+@numba.njit(**options)
+def _timeline(T, interval):
+    n = 0
+    while T[n, at.T_INTERVAL] != interval:
+        n += 1
+    return n
+
+
+@numba.njit(**options)
+def close_group(head, index):
+    """Neighbouring lanes that close the same rows are one rectangle."""
+    G, T, count = groups_of(head), timelines_of(head), head[at.H_CLOCK_COUNT]
+    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
+    g = G[index]
+    t, clock = T[g[at.G_TIMELINE]], i64_1(g[at.G_CLOCKS], g[at.G_LANES])
+    lanes, lane = g[at.G_LANES], 0
+    while lane < lanes:
+        lo, hi = begin[clock[lane]], end[clock[lane]]
+        stop = lanes if g[at.G_KIND] == at.CROSS else lane + 1
+        while stop < lanes and begin[clock[stop]] == lo and end[clock[stop]] == hi:
+            stop += 1
+        if hi > lo:
+            r0, r1 = (lo - t[at.T_BASE]) // t[at.T_INTERVAL], (hi - t[at.T_BASE]) // t[at.T_INTERVAL]
+            close_rectangle(head, index, max(r0, 0), r1, lane, stop)
+        lane = stop
+
+
+@numba.njit(**options)
+def told(head, advances):
+    """What clocks closed outside of `drive`, for `settle`."""
+    log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
+    for n in range(len(advances)):
+        log[n] = advances[n]
+    reached(head, len(advances))
