@@ -11,6 +11,7 @@ import numpy as np
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.feed import CLOCK_TICK, EVENT
 from qmtl.core.flow.plan import build
+from qmtl.core.flow.timeline import floor_to
 from qmtl.core.graph.ir import Graph, Node, NodeKind
 from qmtl.core.graph.walk import roots, topological
 from qmtl.runtime.arrivals import Arrivals, SourceKey
@@ -106,6 +107,7 @@ def execute(
     for node_id in record:
         group, lane = engine.plan.home[node_id]
         engine.flow.log.inputs[group.index, lane] = []
+    _reserve(engine, arrivals)
     feed(engine, arrivals, progress)
     return Executed(
         engine, arrivals, nodes, start if start is not None else min(origins.values(), default=0), end
@@ -126,6 +128,13 @@ def _origins(
         for key, members in streams.items()
         for node in members
     }
+
+
+def _reserve(engine: Engine, arrivals: Arrivals) -> None:
+    """Room for all that will come."""
+    times = arrivals.event_ns[arrivals.kind == EVENT]
+    for interval, timeline in engine.plan.timelines.items() if len(times) else ():
+        timeline.reserve(floor_to(int(times.min()), interval), floor_to(int(times.max()), interval))
 
 
 def feed(engine: Engine, arrivals: Arrivals, progress: Progress | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from qmtl.core.flow.address_kernels import options, within
 from qmtl.core.flow.layout import (
     C_AT_RAW,
     C_END_DEP,
@@ -28,10 +29,8 @@ from qmtl.core.flow.layout import (
 )
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
-options = {"cache": True, "error_model": "numpy", "nogil": True}
 
-
-@numba.njit(**options)
+@numba.njit(**within)
 def _as_seen(front, bounds):
     """A frontier as one reader sees it: less its lateness (negative slack) or with its structural allowance.
 
@@ -42,7 +41,7 @@ def _as_seen(front, bounds):
     return FOREVER if front >= bounds[3] else max(front, bounds[2])
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def _rescan(C, inputs, k):
     """The least frontier over active inputs; all idle: the largest (flush) or the old watermark (hold).
 
@@ -72,7 +71,7 @@ def _rescan(C, inputs, k):
     return least
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def _close(C, k, step, log, used):
     """Close what the watermark of clock `k` allows (E4) and publish its frontier (reading 11)."""
     c = C[k]
@@ -90,7 +89,7 @@ def _close(C, k, step, log, used):
     return used
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def _tell(C, deps, source, old, new, pending, n):
     """Dependents of a clock whose frontier moved: those that lost their last least input are `pending`."""
     for i in range(C[source, C_FIRST_DEP], C[source, C_END_DEP]):
@@ -111,7 +110,7 @@ def _tell(C, deps, source, old, new, pending, n):
     return n
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def _spread(C, inputs, deps, source, old, new, step, log, used, pending):
     """Carry a moved frontier through all clocks that depend on it, in their order."""
     n = _tell(C, deps, source, old, new, pending, 0)
@@ -134,7 +133,7 @@ def _spread(C, inputs, deps, source, old, new, step, log, used, pending):
     return used
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def bar(C, inputs, deps, k, end, step, log, used, pending):
     """Entry clock `k` has seen a bar that ends at `end`; returns the rows of `log` used."""
     if end <= C[k, C_SEEN]:
@@ -150,7 +149,7 @@ def bar(C, inputs, deps, k, end, step, log, used, pending):
     return used
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def tick(C, inputs, deps, k, ts, step, log, used, pending):
     """Tick stream `k` (its row of `C`) has seen `ts`; returns the rows of `log` used."""
     old = C[k, C_FRONT]

@@ -10,7 +10,7 @@ import numba
 
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import layout as at
-from qmtl.core.flow.address_kernels import i64_1, i64_2, options
+from qmtl.core.flow.address_kernels import i64_1, i64_2, options, within
 from qmtl.core.flow.late_kernels import given, late
 from qmtl.core.flow.rectangle_kernels import groups_of, status_of, timelines_of, values_of
 from qmtl.core.flow.settle_kernels import clocks_of, reached, settle
@@ -20,17 +20,17 @@ APPENDS, UNLIKE = 1, 2  # what the caller says of an arrival: a tick that append
 
 
 @numba.njit(**options)
-def drive(head, kind, source, ts, available, row, tables, flat, known, start, stop):
+def drive(head, kind, source, ts, available, row, tables, known, start, stop):
     """Arrivals ``[start, stop)`` as far as possible; answers DONE, IRREGULAR, GROW, FULL or CALL.
 
-    Values of arrival i stand in row `row[i]` of the table of its source (address and width in `tables`), or in row i
-    of `flat` where `tables` is empty. `known` may be empty.
+    Values of arrival i stand in row `row[i]` of the table of its source, or of the only table there is (address and
+    width in `tables`). `known` may be empty.
     """
     if head[at.H_CLOSING] == 0 and head[at.H_CHANGING] == 0:
         head[at.H_POSITION] = start
     while True:
         if head[at.H_CLOSING] == 0 and head[at.H_CHANGING] == 0:
-            used = _arrive(head, kind, source, ts, available, row, tables, flat, known, stop)
+            used = _arrive(head, kind, source, ts, available, row, tables, known, stop)
             reached(head, used)
         answer = settle(head)
         if answer != at.DONE:
@@ -42,11 +42,11 @@ def drive(head, kind, source, ts, available, row, tables, flat, known, start, st
             return at.GROW
         if kind[i] == 0 and _regular(head, source, ts, available, known, i):
             continue
-        if kind[i] != 0 or not late(head, source, ts, available, row, tables, flat, known, i):
+        if kind[i] != 0 or not late(head, source, ts, available, row, tables, known, i):
             return at.IRREGULAR
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def _regular(head, source, ts, available, known, i):
     """Whether an arrival moves its source forward, so that it cannot be late, repeated or revised."""
     if len(known) > 0 and known[i] != 0:
@@ -59,7 +59,7 @@ def _regular(head, source, ts, available, known, i):
 
 
 @numba.njit(**options)
-def _arrive(head, kind, source, ts, available, row, tables, flat, known, stop):
+def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     """Store arrivals and move the clocks, until something stops it; returns the rows of the log used."""
     C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
     deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
@@ -77,7 +77,7 @@ def _arrive(head, kind, source, ts, available, row, tables, flat, known, stop):
             for number in i64_1(q[at.S_TICKS], q[at.S_TICK_COUNT]):
                 used = clocks.tick(C, inputs, deps, count + number, ts[i], step, log, used, pending)
         else:
-            if not _store(head, q, source[i], ts[i], row, tables, flat, i):
+            if not _store(head, q, source[i], ts[i], row, tables, i):
                 break
             for n in range(q[at.S_FIRST_ENTRY], q[at.S_END_ENTRY]):
                 entry = i64_2(head[at.H_ENTRIES], head[at.H_ENTRY_COUNT], at.N_FIELDS)[n]
@@ -91,12 +91,12 @@ def _arrive(head, kind, source, ts, available, row, tables, flat, known, stop):
     return used
 
 
-@numba.njit(**options)
-def _store(head, q, source, ts, row, tables, flat, i):
+@numba.njit(**within)
+def _store(head, q, source, ts, row, tables, i):
     """Keep a bar at every stream that reads it; false where a timeline has no room, which `head` then names."""
     N = i64_2(head[at.H_ENTRIES], head[at.H_ENTRY_COUNT], at.N_FIELDS)
     G, T = groups_of(head), timelines_of(head)
-    x = given(source, row, tables, flat, i)
+    x = given(source, row, tables, i)
     for n in range(q[at.S_FIRST_ENTRY], q[at.S_END_ENTRY]):
         entry = N[n]
         g = G[entry[at.N_GROUP]]

@@ -79,7 +79,7 @@ class Engine:
     def advance(self, batch: Arrivals, start: int = 0, stop: int | None = None) -> None:
         """Apply arrivals ``[start, stop)`` of `batch`; a batch equals its events one by one (E12)."""
         stop = len(batch.kind) if stop is None else stop
-        columns = (batch.kind, batch.source, batch.event_ns, batch.available_ns, batch.row, *tables_of(batch))
+        columns = (batch.kind, batch.source, batch.event_ns, batch.available_ns, batch.row, tables_of(batch))
         head, first, at = self.flow.book.head, self.step - start, start
         head[layout.H_STEP] = first
         head[layout.H_PLAIN] = not self.flow.careful
@@ -112,7 +112,7 @@ class Engine:
         revision = batch.revision[number] if batch.revision else None
         return (
             int(batch.event_ns[at]),
-            batch.values[number][row] if batch.flat is None else batch.flat[at],
+            batch.values[number][row] if batch.flat is None else batch.flat[row],
             None if revision is None else int(revision[row]),
         )
 

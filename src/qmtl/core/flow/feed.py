@@ -19,7 +19,7 @@ EVENT, CLOCK_TICK, FINISHED = 0, 1, 2
 class Arrivals(Protocol):
     """Columnar arrivals, in order. `source` indexes the engine's sources; `row` the source's own tables.
 
-    Where `flat` is not None, arrival i has its values in row i of it, and `values` is not looked at. `revision` may be
+    Where `flat` is not None, it is the one table of all sources, and `values` is not looked at. `revision` may be
     empty: then there are none.
     """
 

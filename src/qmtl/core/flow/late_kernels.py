@@ -8,23 +8,23 @@ import numpy as np
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
-from qmtl.core.flow.address_kernels import f64_2, i64_1, i64_2, options
+from qmtl.core.flow.address_kernels import f64_1, i64_1, i64_2, options, within
 from qmtl.core.flow.rectangle_kernels import groups_of, status_of, timelines_of, values_of
 from qmtl.core.flow.settle_kernels import clocks_of, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
 
 
-@numba.njit(**options)
-def given(source, row, tables, flat, i):
-    """The values of arrival i."""
-    if len(tables) == 0:
-        return flat[i]
-    return f64_2(tables[source, 0], row[i] + 1, tables[source, 1])[row[i]]
+@numba.njit(**within)
+def given(source, row, tables, i):
+    """The values of arrival i: in row `row[i]` of the table of its source, or of the only table there is."""
+    n = source if len(tables) > 1 else 0
+    width = tables[n, 1]
+    return f64_1(tables[n, 0] + 8 * row[i] * width, width)
 
 
 @numba.njit(**options)
-def late(head, source, ts, available, row, tables, flat, known, i):
+def late(head, source, ts, available, row, tables, known, i):
     """A bar that corrects what is closed, as a step of its own (E8, E9, E12); false: the caller shall see to it.
 
     Left to the caller are bars that are refused anywhere, and those of sources that have revisions, are idle, or have
@@ -36,7 +36,7 @@ def late(head, source, ts, available, row, tables, flat, known, i):
     if ts[i] < q[at.S_ORIGIN] or ts[i] > available[i] + q[at.S_SKEW]:
         return False
     N = i64_2(head[at.H_ENTRIES], head[at.H_ENTRY_COUNT], at.N_FIELDS)
-    C, x = clocks_of(head), given(source[i], row, tables, flat, i)
+    C, x = clocks_of(head), given(source[i], row, tables, i)
     end = ts[i] + q[at.S_INTERVAL]
     for n in range(q[at.S_FIRST_ENTRY], q[at.S_END_ENTRY]):
         if not _corrects(head, N[n], ts[i], end, C[N[n, at.N_CLOCK], at.C_WM], x):

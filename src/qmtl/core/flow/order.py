@@ -19,14 +19,14 @@ from qmtl.core.graph.ir import TickIdentity
 
 Flags = NDArray[np.bool_]
 APPENDS, UNLIKE = 1, 2
-_NO_TABLES, _NO_ROWS, _NOTHING = np.zeros((0, 2), np.int64), np.zeros((0, 0)), np.zeros(0, np.uint8)
+_NOTHING = np.zeros(0, np.uint8)
 
 
-def tables_of(batch: Arrivals) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Where the values of each source stand, as the driver takes it: (address, width) by source, or one table."""
-    if batch.flat is not None:
-        return _NO_TABLES, batch.flat
-    return np.array([(v.ctypes.data, v.shape[1]) for v in batch.values], np.int64).reshape(-1, 2), _NO_ROWS
+def tables_of(batch: Arrivals) -> NDArray[np.int64]:
+    """Where the values of each source stand, or those of all: (address, width)."""
+    tables = (batch.flat,) if batch.flat is not None else batch.values
+    where = [(one.__array_interface__["data"][0], one.shape[1]) for one in tables]
+    return np.array(where, np.int64).reshape(-1, 2)
 
 
 class Untold:

@@ -184,7 +184,7 @@ def _add(plan: Plan, members: list[Node]) -> None:
     group.edges = _cross_edge(plan, group) if cross else _edges(plan, group)
     own = [e.window.rows or 1 for e in group.edges if e.relation is Relation.OWN and e.window.rows]
     group.rows = 1 if cross else max(own, default=1)
-    _allocate(group)
+    _allocate(plan, group)
     for edge in group.edges:
         edge.up.readers.append((group, edge))
     plan.groups.append(group)
@@ -243,7 +243,7 @@ def _cross_edge(plan: Plan, group: Group) -> list[EdgePlan]:
     return result
 
 
-def _allocate(group: Group) -> None:
+def _allocate(plan: Plan, group: Group) -> None:
     """Reserve value columns, state, gathered inputs and planes."""
     timeline, kernel = group.timeline, group.kernel
     if timeline is None:
@@ -255,20 +255,51 @@ def _allocate(group: Group) -> None:
         if kernel.kind is KernelKind.SCAN:
             group.copies = timeline.copy(kernel.state_words * lanes)
     width = len(group.edges) if group.kind is NodeKind.CROSS else lanes
+    if group.kind is NodeKind.BARS:
+        none = timeline.plane(0, np.uint8), timeline.plane(0, np.int32)
+        group.planes = (timeline.plane(lanes, np.uint8), *none, timeline.plane(lanes, np.int32))
+        return
     if group.kind is NodeKind.CROSS:
-        group.ins = np.array([timeline.cells(width)], np.int64)
-        for number, edge in enumerate(group.edges):
-            edge.scratch = int(group.ins[0]) + number
+        group.ins = np.array([_cross_offset(group, timeline)], np.int64)
     elif group.kind is NodeKind.OPERATOR and kernel is not None and kernel.kind is not KernelKind.RESAMPLE:
         group.ins = np.array(
             [_input_offset(group, edge, c) for edge in group.edges for c in edge.columns], np.int64
         )
-    group.planes = (
-        timeline.plane(lanes, np.uint8),
-        timeline.plane(width, np.uint8),
-        timeline.plane(lanes, np.int32),
-        timeline.plane(lanes, np.int32),
-    )
+    rows = _rows_alike(plan, group) or (timeline.plane(width, np.uint8), timeline.plane(lanes, np.int32))
+    group.planes = (timeline.plane(lanes, np.uint8), *rows, timeline.plane(lanes, np.int32))
+
+
+def _cross_offset(group: Group, timeline: Timeline) -> int:
+    """Where a cross-section reads its lanes: in place when they lie side by side, else gathered."""
+    first, lanes = group.edges[0], np.array([int(edge.lanes[0]) for edge in group.edges])
+    alike = all(edge.up is first.up and edge.columns == first.columns for edge in group.edges)
+    always = all(edge.since == NEVER and edge.until == FOREVER for edge in group.edges)
+    if alike and always and bool(np.all(lanes == lanes[0] + np.arange(len(lanes)))):
+        return int(first.up.out[first.columns[0]] + lanes[0])
+    offset = timeline.cells(len(lanes))
+    for number, edge in enumerate(group.edges):
+        edge.scratch = offset + number
+    return offset
+
+
+def _rows_alike(plan: Plan, group: Group) -> tuple[int, int] | None:
+    """The planes of rows of a group whose required own-interval inputs are the same, if there is one (E5)."""
+    if group.kind is not NodeKind.OPERATOR or group.kernel is None or group.kernel.may_null:
+        return None
+    key = _own_inputs(group)
+    if not key:
+        return None
+    for other in plan.groups:
+        if other.kind is group.kind and other.timeline is group.timeline and _own_inputs(other) == key:
+            assert other.kernel is not None
+            if not other.kernel.may_null:
+                return other.planes[1], other.planes[2]
+    return None
+
+
+def _own_inputs(group: Group) -> list[tuple[int, bytes, bool]]:
+    own = [edge for edge in group.edges if edge.relation is Relation.OWN]
+    return sorted({(edge.up.index, edge.lanes.tobytes(), edge.required) for edge in own})
 
 
 def _input_offset(group: Group, edge: EdgePlan, column: int) -> int:

@@ -22,41 +22,42 @@ from qmtl.core.flow.address_kernels import (
     options,
     u8_1,
     u8_2,
+    within,
 )
-from qmtl.core.flow.timeline import COPY, FOREVER, NEVER, VALUE
+from qmtl.core.flow.timeline import COPY, VALUE
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def groups_of(head):
     return i64_2(head[at.H_GROUPS], head[at.H_GROUP_COUNT], at.G_FIELDS)
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def edges_of(head):
     return i64_2(head[at.H_EDGES], head[at.H_EDGE_COUNT], at.E_FIELDS)
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def timelines_of(head):
     return i64_2(head[at.H_TIMELINES], head[at.H_TIMELINE_COUNT], at.T_FIELDS)
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def values_of(t):
     return f64_2(t[at.T_V], t[at.T_CAPACITY], t[at.T_WIDTH])
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def status_of(g, t):
     return u8_2(g[at.G_S], t[at.T_CAPACITY], g[at.G_LANES])
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def rows_of(g, t):
     return u8_2(g[at.G_M], t[at.T_CAPACITY], g[at.G_WIDTH])
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def counts_of(g, t):
     return i32_2(g[at.G_N], t[at.T_CAPACITY], g[at.G_LANES])
 
@@ -154,13 +155,13 @@ def values(head, index, r0, r1, a, b):
         _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b)
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def state_of(g):
     """State words of a scan by lane, as of the last row computed."""
     return f64_2(g[at.G_STATE], g[at.G_STATES], g[at.G_LANES])
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def copies_of(g, t):
     """Copies of the state before every `COPY`-th row: row, then words by lanes."""
     return f64_2(g[at.G_COPIES], t[at.T_CAPACITY] // COPY, g[at.G_STATES] * g[at.G_LANES])
@@ -199,24 +200,34 @@ def cross(head, index, r0, r1):
     g = G[index]
     t = T[g[at.G_TIMELINE]]
     V, S, M = values_of(t), status_of(g, t), rows_of(g, t)
-    bucket = i64_1(t[at.T_BUCKET], t[at.T_CAPACITY])
     first, members = g[at.G_FIRST_EDGE], g[at.G_WIDTH]
-    for n in range(members):
-        e = E[first + n]
-        U = status_of(G[e[at.E_UP]], t)
-        lane, to = i64_1(e[at.E_LANES], 1)[0], e[at.E_SCRATCH]
-        cell = i64_1(e[at.E_COLUMNS], 1)[0] + lane
-        always = e[at.E_SINCE] == NEVER and e[at.E_UNTIL] == FOREVER
+    if E[first, at.E_SCRATCH] < 0:
+        U, lane = status_of(G[E[first, at.E_UP]], t), i64_1(E[first, at.E_LANES], 1)[0]
         for r in range(r0, r1):
-            there = U[r, lane] == VALUE
-            if there and not always:
-                there = e[at.E_SINCE] <= bucket[r] < e[at.E_UNTIL]
-            M[r, n] = 1 if there else 0
-            V[r, to] = V[r, cell]
+            m, s = M[r], U[r, lane : lane + members]
+            for n in range(members):
+                m[n] = 1 if s[n] == VALUE else 0
+    else:
+        _members(head, g, t, V, M, r0, r1)
     cells.cross_status(M, S, g[at.G_SINGLE] == 0, g[at.G_MIN_COUNT], r0, r1, members)
     out, ins = i64_1(g[at.G_OUT], g[at.G_OUTS]), i64_1(g[at.G_IN], g[at.G_INS])
     p = f64_1(g[at.G_ARGS], g[at.G_ARG_COUNT])
     call_cross(g[at.G_FUNCTION], (V, M, out, ins, p, r0, r1, members))
+
+
+@numba.njit(**options)
+def _members(head, g, t, V, M, r0, r1):
+    """Who is there of members that stand apart or come and go (E16), with their values side by side."""
+    G, E, bucket = groups_of(head), edges_of(head), i64_1(t[at.T_BUCKET], t[at.T_CAPACITY])
+    for n in range(g[at.G_WIDTH]):
+        e = E[g[at.G_FIRST_EDGE] + n]
+        U = status_of(G[e[at.E_UP]], t)
+        lane, to = i64_1(e[at.E_LANES], 1)[0], e[at.E_SCRATCH]
+        cell = i64_1(e[at.E_COLUMNS], 1)[0] + lane
+        for r in range(r0, r1):
+            there = U[r, lane] == VALUE and e[at.E_SINCE] <= bucket[r] < e[at.E_UNTIL]
+            M[r, n] = 1 if there else 0
+            V[r, to] = V[r, cell]
 
 
 @numba.njit(**options)

@@ -6,12 +6,12 @@ import numba
 
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
-from qmtl.core.flow.address_kernels import i32_2, i64_1, i64_2, options
+from qmtl.core.flow.address_kernels import i32_2, i64_1, i64_2, options, within
 from qmtl.core.flow.rectangle_kernels import close_rectangle, groups_of, timelines_of
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def clocks_of(head):
     return i64_2(head[at.H_CLOCKS], head[at.H_CLOCK_COUNT] + head[at.H_TICK_COUNT], at.C_FIELDS)
 
@@ -122,7 +122,7 @@ def stamp(head):
             r += 1
 
 
-@numba.njit(**options)
+@numba.njit(**within)
 def _timeline(T, interval):
     n = 0
     while T[n, at.T_INTERVAL] != interval:

@@ -99,6 +99,12 @@ class Timeline:
             self.moved()
         self.fields[T_ROWS] = max(rows, self.rows + shift)
 
+    def reserve(self, first: int, last: int) -> None:
+        """Room for buckets ``first..last``, so that a run of known length never moves. Pages unused cost nothing."""
+        rows = max(self.rows, 1)
+        self.ensure(first, last)
+        self.fields[T_ROWS] = rows
+
     def _move(self, rows: int, shift: int) -> None:
         capacity = max(256, -(-(rows + rows // 2) // COPY) * COPY)
 
