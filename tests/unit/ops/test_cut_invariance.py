@@ -27,7 +27,7 @@ from unit.ops.through_engine import (
 
 pytestmark = pytest.mark.slow
 
-BUCKETS, FEW = 240, 80
+BUCKETS, FEW = 240, 200
 SEEDS = (1, 2)
 
 
