@@ -45,6 +45,8 @@ check: $(STAMP)  ## format, lint, types and tidiness, in under a minute
 
 # The peers stay out of .venv: they need older versions of what qmtl itself uses (benchmarks/README.md).
 $(BENCH_STAMP): requirements/bench.txt | $(STAMP)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { \
+	  echo "benchmarks need Python 3.11 or 3.12 in $(VENV): bytewax has no wheels for later ones"; exit 1; }
 	@echo "making $(BENCH) from requirements/bench.txt"
 	@$(PY) -m venv --clear $(BENCH)
 	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/bench.txt

@@ -119,7 +119,7 @@ def options(sizes: Sequence[str], description: str | None = None) -> Options:
 def warn_of_company() -> None:
     """Where processes share a core, one of a few milliseconds is as often interrupted as not."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load > cores / 2:
+    if load > cores * 0.75:
         console.print(
             f"[yellow]load {load:.1f} on {cores} cores: times will be noisy, short ones most[/yellow]"
         )
