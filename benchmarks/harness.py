@@ -193,20 +193,19 @@ def case_as_json(samples: Mapping[str, Sample], **facts: Any) -> dict[str, Any]:
 
 
 def keep(question: str, title: str, cases: Mapping[str, Any], given: Options) -> None:
-    """Merge the cases of a question into the results; with `--only` they were not measured in one run with all."""
+    """Merge the cases of a question into the results, each with the run it is from.
+
+    With `--only` they were not measured in one run with all, and are not kept.
+    """
     if given.only:
         console.print("[dim]not kept: only some competitors ran[/dim]")
         return
     path = QUICK_RESULTS if given.quick else RESULTS
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"questions": {}}
     before = results["questions"].get(question, {}).get("cases", {})
-    results["questions"][question] = {
-        "title": title,
-        "rounds": given.rounds,
-        "machine": machine(),
-        "versions": versions(),
-        "cases": {**before, **cases},
-    }
+    run = {"rounds": given.rounds, "machine": machine(), "versions": versions()}
+    made = {label: {**case, "run": run} for label, case in cases.items()}
+    results["questions"][question] = {"title": title, "cases": {**before, **made}}
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     console.print(f"[dim]kept in {path.relative_to(HERE.parent)}[/dim]")
 

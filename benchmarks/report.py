@@ -57,7 +57,9 @@ def _section(name: str, question: dict[str, Any]) -> str:
         bars(question["title"], cases, image)
         parts.append(f"![{question['title']}: million bars a second](images/{image.name})\n")
     parts += [_case(label, case) for label, case in cases.items()]
-    parts.append(_run(question))
+    for run in {_run(case["run"]): case for case in cases.values()}:
+        measured = [label for label, case in cases.items() if _run(case["run"]) == run]
+        parts.append(f"{', '.join(measured).capitalize()}: {run}")
     return "\n".join(parts)
 
 
@@ -95,13 +97,13 @@ def _ratios(case: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _run(question: dict[str, Any]) -> str:
-    machine, versions = question["machine"], question["versions"]
+def _run(run: dict[str, Any]) -> str:
+    machine, versions = run["machine"], run["versions"]
     packages = ", ".join(f"{name} {number}" for name, number in versions.items() if name != "qmtl")
     where = (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, load at the end {machine['load']}"
     )
-    rounds = f"Rounds: {question['rounds']}. {where}; Python {machine['python']}, {packages}"
+    rounds = f"{run['rounds']} rounds. {where}; Python {machine['python']}, {packages}"
     return f"{rounds}; commit {machine['commit']}.\n"
 
 
