@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from qmtl.core.flow.building import build
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.feed import CLOCK_TICK, EVENT
-from qmtl.core.flow.plan import build
 from qmtl.core.flow.timeline import floor_to
 from qmtl.core.graph.ir import Graph, Node, NodeKind
 from qmtl.core.graph.walk import roots, topological

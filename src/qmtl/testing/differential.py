@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from qmtl.core.flow.building import build
 from qmtl.core.flow.emission import Refusal
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.entry import Fate
 from qmtl.core.flow.feed import CLOCK_TICK, EVENT, FINISHED
-from qmtl.core.flow.plan import EdgePlan, Group, build
+from qmtl.core.flow.plan import EdgePlan, Group
 from qmtl.core.flow.timeline import FAILED, FOREVER, GAP, NEVER, NULL, VALUE
 from qmtl.core.flow.view import View
 from qmtl.core.flow.windows import Shown
