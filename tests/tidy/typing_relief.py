@@ -1,4 +1,4 @@
-"""Types are strict everywhere but in modules that numba compiles."""
+"""Types are strict everywhere but in modules that numba compiles, under its decorator or the package's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from tidy.source import Source
 
+DECORATOR = "qmtl.core.compiled"
 RELAXING = frozenset({"check_untyped_defs", "disallow_untyped_defs", "ignore_errors"})
 
 
@@ -14,7 +15,7 @@ def relaxed_without_numba(overrides: list[dict[str, Any]], sources: list[Source]
     compiled = {
         source.module
         for source in sources
-        if any(each.top == "numba" for each in source.imports) and source.module
+        if any(each.top == "numba" or DECORATOR in each.names for each in source.imports) and source.module
     }
     return [
         f"pyproject.toml: mypy is relaxed for {module}, which numba does not compile; annotate it instead"

@@ -74,11 +74,8 @@ def _identity(value: Any, path: Path, name: str) -> object:
         value.__code__.co_filename
     ):  # a wrapper made by a library
         wrapped = getattr(value, "__wrapped__", None)
-        return (
-            "wrapped",
-            value.__code__.co_qualname,
-            None if wrapped is None else _identity(wrapped, path, name),
-        )
+        told = wrapped is not None and not _is_generated(wrapped)
+        return ("wrapped", value.__code__.co_qualname, _identity(wrapped, path, name) if told else None)
     if isinstance(value, FunctionType):
         return _function(value, path)
     if isinstance(value, type):
@@ -142,7 +139,7 @@ def _is_generated(value: Any) -> bool:
 
 def _is_library(file: str) -> bool:
     inside = any(f"/{part}/" in file.replace("\\", "/") for part in PACKAGES)
-    return inside or file.startswith(INSTALLED)
+    return inside or file.startswith((*INSTALLED, "<frozen "))
 
 
 def _function(function: FunctionType, path: Path) -> object:
