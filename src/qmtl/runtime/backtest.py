@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from qmtl.core.errors import UserError
 from qmtl.core.flow.building import build
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.feed import CLOCK_TICK, EVENT
-from qmtl.core.flow.timeline import floor_to
+from qmtl.core.flow.instant import instant_text
+from qmtl.core.flow.timeline import NEVER, floor_to
 from qmtl.core.graph.ir import Graph, Node, NodeKind
 from qmtl.core.graph.walk import roots, topological
 from qmtl.runtime.arrivals import Arrivals, SourceKey
@@ -90,8 +92,9 @@ def execute(
     `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose
     inputs are kept with every emission.
     """
-    end = _end(nodes, arrivals) if end is None else end
+    given, end = arrivals, _end(nodes, arrivals) if end is None else end
     arrivals = _until(arrivals, end)
+    _check_range(given, arrivals, start, end)
     streams: dict[SourceKey, list[Node]] = {}
     for node in nodes.values():
         if node.kind in STREAMS:
@@ -167,6 +170,20 @@ def _end(nodes: dict[str, Node], arrivals: Arrivals) -> int:
             last, top // finest * finest + finest if key.interval_ns is None else top + key.interval_ns
         )
     return last
+
+
+def _check_range(given: Arrivals, kept: Arrivals, start: int | None, end: int) -> None:
+    """Refuse a range in which nothing happens: all would be empty, and nobody would know why."""
+    first = NEVER if start is None else start
+    events = given.event_ns[given.kind == EVENT]
+    if not len(events) or bool(np.any(kept.event_ns[kept.kind == EVENT] >= first)):
+        return
+    raise UserError(
+        "no data between start and end",
+        place="start, end",
+        value=f"{'-' if start is None else instant_text(start)} … {instant_text(end)}",
+        cure=f"the data goes from {instant_text(int(events.min()))} to {instant_text(int(events.max()))}",
+    )
 
 
 def _until(arrivals: Arrivals, end: int) -> Arrivals:

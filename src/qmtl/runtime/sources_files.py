@@ -104,6 +104,13 @@ def file_table(path: Path, place: str) -> pa.Table:
     try:
         return readers[kind](path, place)
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        if "Empty CSV file or block" in str(error):
+            raise UserError(
+                "there is no row of data",
+                place=place,
+                value=0,
+                cure="check the path, or leave the stream out",
+            ) from None
         raise UserError(
             f"the file cannot be read as {kind.value}: {_first_line(error)}",
             place=place,
