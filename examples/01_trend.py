@@ -1,6 +1,6 @@
 """A trend follower on one stream: the smallest complete strategy.
 
-    qmtl run examples/01_trend.py --data BTC=btc.csv --tz UTC --report trend.html
+qmtl run examples/01_trend.py --data BTC=btc.csv --tz UTC --report trend.html
 """
 
 from qmtl import Runner, Strategy, StreamInput, where
@@ -17,4 +17,6 @@ class Trend(Strategy):
 
 
 if __name__ == "__main__":
-    Runner.backtest(Trend(), {"BTC": "btc.parquet"}, start="2022-01-03", end="2022-02-01").report("trend.html")
+    Runner.backtest(Trend(), {"BTC": "btc.parquet"}, start="2022-01-03", end="2022-02-01").report(
+        "trend.html"
+    )

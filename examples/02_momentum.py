@@ -1,9 +1,10 @@
 """Own functions, several intervals, a cross-section: what most strategies need.
 
-    qmtl run examples/02_momentum.py --catalog "data/{id}.csv" --tz UTC
+Run it where `data/` holds bars of 1m and 5m of each symbol (`data/BTC-1m.csv`, `data/BTC-5m.csv` …); the tags say which
+streams a query finds.
 """
 
-from qmtl import Strategy, StreamInput, TagQueryNode, cross, node, where
+from qmtl import Catalog, Runner, Strategy, StreamInput, TagQueryNode, cross, node, where
 
 
 @node(outputs=("score",))
@@ -26,3 +27,8 @@ class Momentum(Strategy):
             trend = m5.close.ema(12) > m5.close.ema(26)  # 5m, used as of its end at 1m
             self.output(f"score_{symbol}", score)
             self.target(m1, where(trend, score * (rank[symbol] - 0.5), 0.0).clip(-1, 1) / 3)
+
+
+if __name__ == "__main__":
+    files = Catalog("data/{id}-{interval}.csv", tags=("spot", "crypto"), tz="UTC")
+    Runner.backtest(Momentum(), files).report("momentum.html")
