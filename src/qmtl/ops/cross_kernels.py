@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from qmtl.core.compiled import njit
 
 MEAN, RANK, ZSCORE, DEMEAN, TOP, BOTTOM = range(6)
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def _place(x, n, i):
     """How many of the first n values are below x[i], and how many equal it."""
     below, equal = 0, 0
@@ -20,7 +21,7 @@ def _place(x, n, i):
     return below, equal
 
 
-@numba.njit(**options)
+@njit(**options)
 def _lane(code, p, x, n, i, mean, std):
     """The answer for the i-th lane present; lanes that are NaN take no part and stay NaN."""
     if x[i] != x[i] or code == MEAN:
@@ -42,7 +43,7 @@ def _lane(code, p, x, n, i, mean, std):
     return 1.0 if place < p[1] else 0.0
 
 
-@numba.njit(**options)
+@njit(**options)
 def across(V, M, out, ins, p, r0, r1, lanes):
     """p: code, k. Sums run in the order of the lanes."""
     code = int(p[0])

@@ -6,14 +6,14 @@ D. E. Knuth, The Art of Computer Programming 2, 4.2.2. A value that is not finit
 
 from __future__ import annotations
 
-import numba
+from qmtl.core.compiled import njit
 
 SPLITTER = 134217729.0  # 2**27 + 1
 
 options = {"cache": True, "error_model": "numpy", "nogil": True, "inline": "never"}
 
 
-@numba.njit(**options)
+@njit(**options)
 def two_sum(a, b):
     """a + b exactly, as (sum, error)."""
     s = a + b
@@ -21,7 +21,7 @@ def two_sum(a, b):
     return s, (a - (s - t)) + (b - t)
 
 
-@numba.njit(**options)
+@njit(**options)
 def two_prod(a, b):
     """a · b exactly, as (product, error)."""
     p = a * b
@@ -34,7 +34,7 @@ def two_prod(a, b):
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-@numba.njit(**options)
+@njit(**options)
 def add(ah, al, bh, bl):
     """Sum of two double-doubles (accurate form)."""
     s, e = two_sum(ah, bh)
@@ -47,7 +47,7 @@ def add(ah, al, bh, bl):
     return s, e - (s - h)
 
 
-@numba.njit(**options)
+@njit(**options)
 def mul(ah, al, bh, bl):
     """Product of two double-doubles."""
     p, e = two_prod(ah, bh)
@@ -56,7 +56,7 @@ def mul(ah, al, bh, bl):
     return s, e - (s - p)
 
 
-@numba.njit(**options)
+@njit(**options)
 def div(ah, al, b):
     """A double-double divided by a float."""
     q = ah / b
@@ -66,7 +66,7 @@ def div(ah, al, b):
     return s, r - (s - q)
 
 
-@numba.njit(**options)
+@njit(**options)
 def ratio(ah, al, bh, bl):
     """The quotient of two double-doubles, rounded to a float."""
     q = ah / bh

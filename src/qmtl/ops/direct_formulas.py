@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops import dd
 
 WMA, HMA, MEDIAN, QUANTILE, RANK, SKEW, KURT, MAD, SLOPE, INTERCEPT, R2, VWAP, LINREG = range(13)
@@ -12,7 +12,7 @@ WMA, HMA, MEDIAN, QUANTILE, RANK, SKEW, KURT, MAD, SLOPE, INTERCEPT, R2, VWAP, L
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def weighted(x, start, stop):
     """Σ i·x / Σ i with weights 1 … (stop − start), the newest heaviest."""
     h, e = 0.0, 0.0
@@ -23,7 +23,7 @@ def weighted(x, start, stop):
     return dd.div(h, e, n * (n + 1) / 2.0)[0]
 
 
-@numba.njit(**options)
+@njit(**options)
 def mean(x, n):
     """The mean as a double-double."""
     h, e = 0.0, 0.0
@@ -32,7 +32,7 @@ def mean(x, n):
     return dd.div(h, e, float(n))
 
 
-@numba.njit(**options)
+@njit(**options)
 def moment(x, n, mh, ml, order):
     """Σ (x − mean)^order in double-double."""
     h, e = 0.0, 0.0
@@ -45,7 +45,7 @@ def moment(x, n, mh, ml, order):
     return h, e
 
 
-@numba.njit(**options)
+@njit(**options)
 def _shape(code, x, n, bias):
     """Skewness or excess kurtosis; of a constant window 0. `bias` 0: the sample-corrected form (pandas)."""
     mh, ml = mean(x, n)
@@ -59,7 +59,7 @@ def _shape(code, x, n, bias):
     return g if bias == 1.0 else (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * g + 6.0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _quantile(work, n, q):
     """Linear interpolation between order statistics (type 7 of Hyndman and Fan); `work` is sorted."""
     at = q * (n - 1)
@@ -68,7 +68,7 @@ def _quantile(work, n, q):
     return work[low] + (work[high] - work[low]) * (at - low)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _rank(x, n):
     """(average rank − 1) / (n − 1) of the newest value in its window; 0.5 for n = 1."""
     if n == 1:
@@ -80,7 +80,7 @@ def _rank(x, n):
     return (below + (equal - 1) / 2.0) / (n - 1.0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _deviation(x, n):
     """Mean absolute deviation from the mean."""
     mh, ml = mean(x, n)
@@ -93,7 +93,7 @@ def _deviation(x, n):
     return dd.div(h, e, float(n))[0]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _regression(code, x, n, o):
     """Least squares over t = 0 … n − 1: slope, intercept, r² (of a constant window 0, 0/0 defined), end of the line."""
     centre = (n - 1) / 2.0
@@ -120,7 +120,7 @@ def _regression(code, x, n, o):
         o[0] = 0.0 if yh == 0.0 else min(1.0, dd.ratio(rh, re, yh, ye))
 
 
-@numba.njit(**options)
+@njit(**options)
 def _vwap(X, n):
     """Σ typical price · volume / Σ volume; NaN where no volume was traded."""
     h, e, vh, ve = 0.0, 0.0, 0.0, 0.0
@@ -132,7 +132,7 @@ def _vwap(X, n):
     return np.nan if vh == 0.0 else dd.ratio(h, e, vh, ve)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _hull(x, n, p, work):
     """wma(2·wma(n/2) − wma(n), √n): p[2] is the n of the operator, the window is n + √n − 1 rows."""
     whole = int(p[2])
@@ -143,7 +143,7 @@ def _hull(x, n, p, work):
     return weighted(work, 0, root)
 
 
-@numba.njit(**options)
+@njit(**options)
 def compute(code, X, n, p, work, o):
     """The formula `code` over X[input, 0:n], oldest first, into `o`."""
     x = X[0]

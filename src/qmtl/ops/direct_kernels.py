@@ -5,16 +5,16 @@ Parameters `p`: code, rows, then what the code needs. A window with a value that
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops import direct_formulas as formulas
 from qmtl.ops import direct_ranges as ranges
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def _gather(V, M, ins, r, lane, rows, X):
     """The window's values, oldest first; returns whether all are finite."""
     finite, u = True, r
@@ -29,7 +29,7 @@ def _gather(V, M, ins, r, lane, rows, X):
     return finite
 
 
-@numba.njit(**options)
+@njit(**options)
 def statistics(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     """Order statistics, weighted means, moments and regressions."""
     rows = int(p[1])
@@ -45,7 +45,7 @@ def statistics(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
                 V[r, out[c] + lane] = o[c]
 
 
-@numba.njit(**options)
+@njit(**options)
 def extremes(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     """Operators made of highs, lows and changes within the window."""
     rows = int(p[1])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops import dd
 from qmtl.ops.direct_formulas import mean
 
@@ -14,7 +14,7 @@ from qmtl.ops.direct_formulas import mean
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def lowest(x, start, stop):
     """Index of the least value in [start, stop); the latest of equals."""
     at = start
@@ -24,7 +24,7 @@ def lowest(x, start, stop):
     return at
 
 
-@numba.njit(**options)
+@njit(**options)
 def highest(x, start, stop):
     """Index of the greatest value in [start, stop); the latest of equals."""
     at = start
@@ -34,14 +34,14 @@ def highest(x, start, stop):
     return at
 
 
-@numba.njit(**options)
+@njit(**options)
 def _place(X, start, stop):
     """(close − low) / (high − low) · 100 over [start, stop); 0 where high = low, as TA-Lib has it."""
     low, high = X[1, lowest(X[1], start, stop)], X[0, highest(X[0], start, stop)]
     return 0.0 if high == low else (X[2, stop - 1] - low) / ((high - low) / 100.0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _stochastic(X, n, p, o):
     """p: fast n, slow k, slow d (simple means). %K and %D at the newest row."""
     fast, slow, days = int(p[2]), int(p[3]), int(p[4])
@@ -58,7 +58,7 @@ def _stochastic(X, n, p, o):
     o[1] = total / days
 
 
-@numba.njit(**options)
+@njit(**options)
 def _channel_index(X, n, work):
     """(typical − mean) / (0.015 · mean deviation); 0 for a constant window, as TA-Lib has it."""
     for i in range(n):
@@ -73,7 +73,7 @@ def _channel_index(X, n, work):
     return 0.0 if away == 0.0 or deviation == 0.0 else away / (0.015 * deviation)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _money_flow(X, n):
     """100 · rising / all money flow over the n − 1 changes of the typical price; 0 where it is below 1, as TA-Lib."""
     up, down = 0.0, 0.0
@@ -89,12 +89,12 @@ def _money_flow(X, n):
     return 0.0 if up + down < 1.0 else 100.0 * (up / (up + down))
 
 
-@numba.njit(**options)
+@njit(**options)
 def _middle(X, start, stop):
     return (X[0, highest(X[0], start, stop)] + X[1, lowest(X[1], start, stop)]) / 2.0
 
 
-@numba.njit(**options)
+@njit(**options)
 def _cloud(X, n, p, o):
     """p: conversion, base, span, displacement. The spans at a bar are those computed `displacement` bars before."""
     conversion, base, span, shift = int(p[2]), int(p[3]), int(p[4]), int(p[5])
@@ -104,7 +104,7 @@ def _cloud(X, n, p, o):
     o[3] = _middle(X, then - span, then)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _change(code, X, n):
     x = X[0]
     if code == DIFF:
@@ -118,7 +118,7 @@ def _change(code, X, n):
     return x[n - 1] / x[0] - 1.0 if code == RETURNS else (x[n - 1] / x[0] - 1.0) * 100.0
 
 
-@numba.njit(**options)
+@njit(**options)
 def _crossed(code, X, n):
     """1 where x has just passed y from below (or from above), else 0."""
     was, now = X[0, n - 2] - X[1, n - 2], X[0, n - 1] - X[1, n - 1]
@@ -127,7 +127,7 @@ def _crossed(code, X, n):
     return 1.0 if was >= 0.0 and now < 0.0 else 0.0
 
 
-@numba.njit(**options)
+@njit(**options)
 def _simple(code, X, n):
     x = X[0]
     if code == MIN:
@@ -147,7 +147,7 @@ def _simple(code, X, n):
     return _crossed(code, X, n) if code >= CROSSOVER else _change(code, X, n)
 
 
-@numba.njit(**options)
+@njit(**options)
 def compute(code, X, n, p, o):
     """The formula `code` over X[input, 0:n], oldest first, into `o`."""
     if code == DONCHIAN:

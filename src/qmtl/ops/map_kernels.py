@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from qmtl.core.compiled import njit
 
 ADD, SUB, MUL, DIV, POW, MOD, MINIMUM, MAXIMUM, AND, OR = range(10)
 GT, GE, LT, LE, EQ, NE = range(6)
@@ -13,7 +14,7 @@ SERIES, RIGHT, LEFT = range(3)  # p[1]: both operands are series, or p[2] stands
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def _operands(V, ins, p, r, a, b, constant):
     x = V[r, ins[0] + a : ins[0] + b]
     if p[1] == SERIES:
@@ -23,7 +24,7 @@ def _operands(V, ins, p, r, a, b, constant):
     return constant, x
 
 
-@numba.njit(**options)
+@njit(**options)
 def arithmetic(V, M, out, ins, p, r0, r1, a, b):
     """IEEE arithmetic; `mod` has the sign of the divisor, as in Python; NaN stays NaN."""
     code = int(p[0])
@@ -48,7 +49,7 @@ def arithmetic(V, M, out, ins, p, r0, r1, a, b):
                 o[i] = _binary(code, x[i], y[i])
 
 
-@numba.njit(**options)
+@njit(**options)
 def _binary(code, u, v):
     if u != u or v != v:
         return np.nan
@@ -65,7 +66,7 @@ def _binary(code, u, v):
     return 1.0 if u != 0.0 or v != 0.0 else 0.0
 
 
-@numba.njit(**options)
+@njit(**options)
 def comparison(V, M, out, ins, p, r0, r1, a, b):
     """1.0 or 0.0; NaN where an operand is NaN."""
     code, constant = int(p[0]), np.full(b - a, p[2])
@@ -92,7 +93,7 @@ def comparison(V, M, out, ins, p, r0, r1, a, b):
             o[i] = 1.0 if holds else 0.0
 
 
-@numba.njit(**options)
+@njit(**options)
 def unary(V, M, out, ins, p, r0, r1, a, b):
     """One operand; log and sqrt of what is outside their domain are NaN."""
     code = int(p[0])
@@ -116,7 +117,7 @@ def unary(V, M, out, ins, p, r0, r1, a, b):
             V[r, out[0] + lane] = y
 
 
-@numba.njit(**options)
+@njit(**options)
 def where3(V, M, out, ins, p, r0, r1, a, b):
     """The second input where the first is not 0, else the third; a NaN condition gives NaN."""
     for r in range(r0, r1):
@@ -130,7 +131,7 @@ def where3(V, M, out, ins, p, r0, r1, a, b):
                 V[r, out[0] + lane] = V[r, ins[2] + lane]
 
 
-@numba.njit(**options)
+@njit(**options)
 def where_constant(V, M, out, ins, p, r0, r1, a, b):
     """As `where3`; p[0] says which sides are the constants p[1] and p[2]: 1 the first, 2 the second, 3 both."""
     sides = int(p[0])
@@ -145,7 +146,7 @@ def where_constant(V, M, out, ins, p, r0, r1, a, b):
                 V[r, out[0] + lane] = p[2] if sides != 1 else V[r, ins[1] + lane]
 
 
-@numba.njit(**options)
+@njit(**options)
 def where2(V, M, out, ins, p, r0, r1, a, b):
     """The second input where the first is not 0, else no value; a NaN condition gives NaN."""
     for r in range(r0, r1):
@@ -156,7 +157,7 @@ def where2(V, M, out, ins, p, r0, r1, a, b):
                 M[r, lane] = 0
 
 
-@numba.njit(**options)
+@njit(**options)
 def clip(V, M, out, ins, p, r0, r1, a, b):
     """Within [p[0], p[1]]; NaN stays NaN."""
     for r in range(r0, r1):
@@ -165,7 +166,7 @@ def clip(V, M, out, ins, p, r0, r1, a, b):
             V[r, out[0] + lane] = p[0] if x < p[0] else p[1] if x > p[1] else x
 
 
-@numba.njit(**options)
+@njit(**options)
 def fill(V, M, out, ins, p, r0, r1, a, b):
     """p[0] where the input is NaN."""
     for r in range(r0, r1):
@@ -174,7 +175,7 @@ def fill(V, M, out, ins, p, r0, r1, a, b):
             V[r, out[0] + lane] = p[0] if x != x else x
 
 
-@numba.njit(**options)
+@njit(**options)
 def first(V, M, out, ins, p, r0, r1, a, b):
     """The first input, at the rows where all inputs are there."""
     for r in range(r0, r1):

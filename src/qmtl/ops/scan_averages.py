@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops import dd
 
 EMA, DEMA, TEMA, TRIX, MACD, KAMA, RSI, CMO, STOCH_RSI, OBV, CUMSUM, CUMMAX, CUMMIN, CUMPROD, FFILL = range(
@@ -14,7 +14,7 @@ EMA, DEMA, TEMA, TRIX, MACD, KAMA, RSI, CMO, STOCH_RSI, OBV, CUMSUM, CUMMAX, CUM
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def ema(s, at, x, n, sma):
     """One exponential average with α = 2/(n+1); state: count, value. NaN until it is seeded.
 
@@ -33,7 +33,7 @@ def ema(s, at, x, n, sma):
     return s[at + 1]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _chained(code, x, p, s, o):
     """dema, tema and trix: averages of averages. p: code, n, seed (1: sma)."""
     n, sma = p[1], p[2] == 1.0
@@ -57,7 +57,7 @@ def _chained(code, x, p, s, o):
     s[6], s[7] = 1.0, three
 
 
-@numba.njit(**options)
+@njit(**options)
 def _macd(x, p, s, o):
     """ema(fast) − ema(slow), its ema(signal), and the difference; all seeded by their first value."""
     line = ema(s, 0, x[0], p[1], False) - ema(s, 2, x[0], p[2], False)
@@ -65,7 +65,7 @@ def _macd(x, p, s, o):
     o[0], o[1], o[2] = line, signal, line - signal
 
 
-@numba.njit(**options)
+@njit(**options)
 def _kama(x, p, s, o):
     """Kaufman's average as TA-Lib has it; state: count, value, then the last n + 1 prices as a ring."""
     n = int(p[1])
@@ -87,7 +87,7 @@ def _kama(x, p, s, o):
     o[0] = s[1]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _wilder(x, n, s):
     """Wilder's average gain and loss; state: count, price, gain, loss. Returns whether they are seeded."""
     count = s[0]
@@ -110,14 +110,14 @@ def _wilder(x, n, s):
     return True
 
 
-@numba.njit(**options)
+@njit(**options)
 def _strength(s):
     """100 · gain / (gain + loss); 0 where nothing moved, as TA-Lib has it."""
     total = s[2] + s[3]
     return 0.0 if total == 0.0 else 100.0 * (s[2] / total)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _stoch_rsi(x, p, s, o):
     """%K of the rsi in its last `fast` values and its mean over `slow`; p: code, n, fast, slow.
 
@@ -145,7 +145,7 @@ def _stoch_rsi(x, p, s, o):
     o[0], o[1] = k, total / slow
 
 
-@numba.njit(**options)
+@njit(**options)
 def _cumulative(code, x, s, o):
     first = s[0] == 0.0
     s[0] = 1.0
@@ -165,7 +165,7 @@ def _cumulative(code, x, s, o):
     o[0] = s[1]
 
 
-@numba.njit(**options)
+@njit(**options)
 def step(code, x, p, s, o):
     """One bar of the operator `code`; EMA, RSI and CMO are stepped by :mod:`qmtl.ops.scan_lanes`."""
     if code <= TRIX:

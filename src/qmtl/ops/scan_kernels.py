@@ -6,9 +6,9 @@ the code needs. An all-zero state means that nothing has been seen.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops import scan_averages as averages
 from qmtl.ops import scan_lanes as lanes
 from qmtl.ops import scan_ranges as ranges
@@ -16,7 +16,7 @@ from qmtl.ops import scan_ranges as ranges
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def _take(V, r, lane, ins, x):
     """Inputs of row r; returns whether all are finite."""
     finite = True
@@ -26,7 +26,7 @@ def _take(V, r, lane, ins, x):
     return finite
 
 
-@numba.njit(**options)
+@njit(**options)
 def averaging(V, M, bucket, out, s, ins, p, r0, r1, a, b):
     """Exponential averages, Wilder's oscillators and cumulative operators."""
     code = int(p[0])
@@ -50,7 +50,7 @@ def averaging(V, M, bucket, out, s, ins, p, r0, r1, a, b):
         s[:, lane] = state
 
 
-@numba.njit(**options)
+@njit(**options)
 def ranging(V, M, bucket, out, s, ins, p, r0, r1, a, b):
     """Operators that follow true ranges and directions."""
     state, x, o, code = np.empty(len(s)), np.empty(len(ins)), np.empty(len(out)), int(p[0])

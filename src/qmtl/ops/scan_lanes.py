@@ -5,13 +5,14 @@ They compute what :mod:`qmtl.ops.scan_averages` computes, to the bit.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from qmtl.core.compiled import njit
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def ema(x, here, seen, value, o, n, sma):
     """One exponential average; state: count, value. Seeded by its first value, or by the mean of the first n."""
     weight, last = 2.0 / (n + 1.0), n if sma else 1.0
@@ -27,7 +28,7 @@ def ema(x, here, seen, value, o, n, sma):
         o[i] = shown if act else np.nan
 
 
-@numba.njit(**options)
+@njit(**options)
 def wilder(x, here, seen, price, up, down, n):
     """Wilder's average gain and loss; state: count, price, gain, loss."""
     for i in range(len(x)):
@@ -45,7 +46,7 @@ def wilder(x, here, seen, price, up, down, n):
         down[i] = d1 if act else d
 
 
-@numba.njit(**options)
+@njit(**options)
 def strength(x, here, seen, up, down, o, n, signed):
     """100 · gain / (gain + loss), or `signed` 100 · (gain − loss) / (gain + loss); 0 where nothing moved."""
     for i in range(len(x)):
@@ -56,13 +57,13 @@ def strength(x, here, seen, up, down, o, n, signed):
         o[i] = share if act else np.nan
 
 
-@numba.njit(**options)
+@njit(**options)
 def ema_row(V, M, out, s, ins, p, r, a, b):
     x, here, o = V[r, ins[0] + a : ins[0] + b], M[r, a:b], V[r, out[0] + a : out[0] + b]
     ema(x, here, s[0, a:b], s[1, a:b], o, p[1], p[2] == 1.0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def strength_row(V, M, out, s, ins, p, r, a, b, signed):
     x, here, o = V[r, ins[0] + a : ins[0] + b], M[r, a:b], V[r, out[0] + a : out[0] + b]
     seen, up, down = s[0, a:b], s[2, a:b], s[3, a:b]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops.scan_averages import ema
 
 ATR, NATR, KELTNER, ADX, SUPERTREND, SAR = range(6)
@@ -12,7 +12,7 @@ ATR, NATR, KELTNER, ADX, SUPERTREND, SAR = range(6)
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def _atr(x, n, s, at):
     """Wilder's average true range; state: count, close, average. NaN until n true ranges are known."""
     count, before = s[at], s[at + 1]
@@ -31,7 +31,7 @@ def _atr(x, n, s, at):
     return s[at + 2]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _keltner(x, p, s, o):
     """ema(close) ± width · atr; p: code, n, atr n, width."""
     middle, away = ema(s, 3, x[2], p[1], False), _atr(x, p[2], s, 0)
@@ -39,7 +39,7 @@ def _keltner(x, p, s, o):
         o[0], o[1], o[2] = middle + p[3] * away, middle, middle - p[3] * away
 
 
-@numba.njit(**options)
+@njit(**options)
 def _directional(x, n, s):
     """Wilder's directional movement and true range sums as TA-Lib seeds them; whether they are known.
 
@@ -65,7 +65,7 @@ def _directional(x, n, s):
     return True
 
 
-@numba.njit(**options)
+@njit(**options)
 def _adx(x, p, s, o):
     """adx, +di, −di; a bar without movement leaves the adx as it was. State after the sums: count, adx."""
     n = p[1]
@@ -87,7 +87,7 @@ def _adx(x, p, s, o):
     o[0], o[1], o[2] = s[8], plus, minus
 
 
-@numba.njit(**options)
+@njit(**options)
 def _supertrend(x, p, s, o):
     """Bands of width · atr around the middle that only tighten; p: code, n, width. 1 is up, −1 down.
 
@@ -112,7 +112,7 @@ def _supertrend(x, p, s, o):
     o[0], o[1] = (lower if s[6] == 1.0 else upper), s[6]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _turn(long, s, x, p, o):
     """The stop was hit: the trend turns, the stop jumps to the extreme and starts anew."""
     stop = s[3]
@@ -130,7 +130,7 @@ def _turn(long, s, x, p, o):
         s[4] = min(stop, s[2], x[1])
 
 
-@numba.njit(**options)
+@njit(**options)
 def _sar(x, p, s, o):
     """Parabolic stop and reverse as TA-Lib has it; p: code, acceleration, maximum.
 
@@ -164,7 +164,7 @@ def _sar(x, p, s, o):
     s[1], s[2] = x[0], x[1]
 
 
-@numba.njit(**options)
+@njit(**options)
 def step(code, x, p, s, o):
     """One bar of the operator `code`."""
     if code == KELTNER:

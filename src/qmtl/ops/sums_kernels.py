@@ -15,9 +15,9 @@ y², xy.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.ops import dd
 
 SUM, MEAN, VAR, STD, ZSCORE, BOLLINGER = range(6)
@@ -27,7 +27,7 @@ HOLDS, NEXT, COUNT, FRONT = range(4)  # rows of `memo`; then the front, the wind
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@numba.njit(**options)
+@njit(**options)
 def _lift(kind, x, y):
     """The k-th summand of a row, as a double-double: x, y, x², y², xy of pairs; x, x² of one input."""
     if kind == 0:
@@ -41,7 +41,7 @@ def _lift(kind, x, y):
     return dd.two_prod(x, y)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _add_row(memo, to, kinds, x, y, here, a):
     """The sums in rows `to` on of `memo`, plus one row of lanes where it is `here`."""
     n = len(x)
@@ -61,7 +61,7 @@ def _add_row(memo, to, kinds, x, y, here, a):
                 h[i], e[i] = dd.add(h[i], e[i], p if here[i] == 1 else 0.0, q if here[i] == 1 else 0.0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _border(V, M, ins, memo, kinds, rows, r, a, b):
     """A block begins at row `r`: the back of every lane anew, the front empty."""
     acc, back, n = FRONT + 2 * kinds, FRONT + 4 * kinds, b - a
@@ -98,7 +98,7 @@ def _border(V, M, ins, memo, kinds, rows, r, a, b):
         u -= 1
 
 
-@numba.njit(**options)
+@njit(**options)
 def _rebuild(V, M, N, bucket, interval, ins, memo, kinds, rows, r, lane):
     """The column of one lane before row `r`, from the rows."""
     span, start = rows * interval, r
@@ -113,7 +113,7 @@ def _rebuild(V, M, N, bucket, interval, ins, memo, kinds, rows, r, lane):
         memo[COUNT, lane] += M[u, lane]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _window(memo, kinds, rows, a, b):
     """Sums of the window that ends at the newest row: front, and the back of as many rows as it still lacks."""
     total, back, n = FRONT + 2 * kinds, FRONT + 4 * kinds, b - a
@@ -140,7 +140,7 @@ def _window(memo, kinds, rows, a, b):
             th[i], te[i] = dd.add(th[i], te[i], fh[i], fe[i])
 
 
-@numba.njit(**options)
+@njit(**options)
 def _centred(s, q, n):
     """Σx² − (Σx)²/n of double-double sums, at least 0."""
     h, e = dd.mul(s[0], s[1], s[0], s[1])
@@ -150,7 +150,7 @@ def _centred(s, q, n):
     return (0.0 if below else h), (0.0 if below else e)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _pair(code, p, n, acc):
     ch, ce = dd.mul(acc[0, 0], acc[0, 1], acc[2, 0], acc[2, 1])
     ch, ce = dd.div(ch, ce, n)
@@ -166,7 +166,7 @@ def _pair(code, p, n, acc):
     return min(1.0, max(-1.0, ch / (np.sqrt(xh) * np.sqrt(yh))))
 
 
-@numba.njit(**options)
+@njit(**options)
 def _means(V, out, code, memo, ok, rows, r, a, b):
     h, e, o = memo[FRONT + 2, a:b], memo[FRONT + 3, a:b], V[r, out[0] + a : out[0] + b]
     for i in range(b - a):
@@ -175,7 +175,7 @@ def _means(V, out, code, memo, ok, rows, r, a, b):
         o[i] = value if ok[i] else old
 
 
-@numba.njit(**options)
+@njit(**options)
 def _spreads(V, out, ins, code, p, memo, ok, rows, r, a, b):
     """Operators of the variance; the answer where it is `ok`."""
     n, total = float(rows), FRONT + 4
@@ -206,7 +206,7 @@ def _spreads(V, out, ins, code, p, memo, ok, rows, r, a, b):
             o[i] = v if ok[i] else old
 
 
-@numba.njit(**options)
+@njit(**options)
 def _pairs(V, out, code, p, memo, ok, rows, r, a, b):
     acc = np.empty((5, 2))
     for i in range(b - a):
@@ -216,7 +216,7 @@ def _pairs(V, out, code, p, memo, ok, rows, r, a, b):
             V[r, out[0] + a + i] = _pair(code, p, float(rows), acc)
 
 
-@numba.njit(**options)
+@njit(**options)
 def sums(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     """Every operator of this family over rows [r0, r1) by lanes [a, b)."""
     code, rows = int(p[0]), int(p[1])

@@ -1,4 +1,4 @@
-"""Window operators over a million bars: exact to a few ulps, without memory of what has left, from wherever they began."""
+"""Window operators over a million bars: exact to a few ulps, with no trace of what has left, wherever they began."""
 
 from __future__ import annotations
 

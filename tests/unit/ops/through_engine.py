@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from qmtl import Panel, Strategy, StreamInput, node
+from qmtl.core.flow.building import build as planned
 from qmtl.core.flow.building import source_of
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.kernel import KernelKind
 from qmtl.core.flow.plan import Group
-from qmtl.core.flow.building import build as planned
 from qmtl.core.flow.timeline import NEVER, VALUE
 from qmtl.core.graph import ir
 from qmtl.core.graph.expand import expand

@@ -17,6 +17,8 @@ from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from qmtl.core.compiled import njit
+
 options = {"cache": True, "error_model": "numpy", "nogil": True}
 within = options | {"forceinline": True}  # small and hot: passing a few arrays costs more than the work
 
@@ -29,37 +31,37 @@ def _pointer(typing: Any, address: Any) -> Any:
     return types.voidptr(types.int64), generate
 
 
-@numba.njit(**within)
+@njit(**within)
 def f64_1(address, n):
     return carray(_pointer(address), (n,), np.float64)
 
 
-@numba.njit(**within)
+@njit(**within)
 def f64_2(address, rows, width):
     return carray(_pointer(address), (rows, width), np.float64)
 
 
-@numba.njit(**within)
+@njit(**within)
 def i64_1(address, n):
     return carray(_pointer(address), (n,), np.int64)
 
 
-@numba.njit(**within)
+@njit(**within)
 def i64_2(address, rows, width):
     return carray(_pointer(address), (rows, width), np.int64)
 
 
-@numba.njit(**within)
+@njit(**within)
 def i32_2(address, rows, width):
     return carray(_pointer(address), (rows, width), np.int32)
 
 
-@numba.njit(**within)
+@njit(**within)
 def u8_1(address, n):
     return carray(_pointer(address), (n,), np.uint8)
 
 
-@numba.njit(**within)
+@njit(**within)
 def u8_2(address, rows, width):
     return carray(_pointer(address), (rows, width), np.uint8)
 

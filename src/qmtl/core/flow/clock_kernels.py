@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.core.flow.address_kernels import options, within
 from qmtl.core.flow.layout import (
     C_AT_RAW,
@@ -30,7 +30,7 @@ from qmtl.core.flow.layout import (
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
 
-@numba.njit(**within)
+@njit(**within)
 def _as_seen(front, bounds):
     """A frontier as one reader sees it: less its lateness (negative slack) or with its structural allowance.
 
@@ -41,7 +41,7 @@ def _as_seen(front, bounds):
     return FOREVER if front >= bounds[3] else max(front, bounds[2])
 
 
-@numba.njit(**within)
+@njit(**within)
 def _rescan(C, inputs, k):
     """The least frontier over active inputs; all idle: the largest (flush) or the old watermark (hold).
 
@@ -71,7 +71,7 @@ def _rescan(C, inputs, k):
     return least
 
 
-@numba.njit(**within)
+@njit(**within)
 def _close(C, k, step, log, used):
     """Close what the watermark of clock `k` allows (E4) and publish its frontier (reading 11)."""
     c = C[k]
@@ -89,7 +89,7 @@ def _close(C, k, step, log, used):
     return used
 
 
-@numba.njit(**within)
+@njit(**within)
 def _tell(C, deps, source, old, new, pending, n):
     """Dependents of a clock whose frontier moved: those that lost their last least input are `pending`."""
     for i in range(C[source, C_FIRST_DEP], C[source, C_END_DEP]):
@@ -110,7 +110,7 @@ def _tell(C, deps, source, old, new, pending, n):
     return n
 
 
-@numba.njit(**within)
+@njit(**within)
 def _spread(C, inputs, deps, source, old, new, step, log, used, pending):
     """Carry a moved frontier through all clocks that depend on it, in their order."""
     n = _tell(C, deps, source, old, new, pending, 0)
@@ -133,7 +133,7 @@ def _spread(C, inputs, deps, source, old, new, step, log, used, pending):
     return used
 
 
-@numba.njit(**within)
+@njit(**within)
 def bar(C, inputs, deps, k, end, step, log, used, pending):
     """Entry clock `k` has seen a bar that ends at `end`; returns the rows of `log` used."""
     if end <= C[k, C_SEEN]:
@@ -149,7 +149,7 @@ def bar(C, inputs, deps, k, end, step, log, used, pending):
     return used
 
 
-@numba.njit(**within)
+@njit(**within)
 def tick(C, inputs, deps, k, ts, step, log, used, pending):
     """Tick stream `k` (its row of `C`) has seen `ts`; returns the rows of `log` used."""
     old = C[k, C_FRONT]
@@ -159,7 +159,7 @@ def tick(C, inputs, deps, k, ts, step, log, used, pending):
     return used
 
 
-@numba.njit(**options)
+@njit(**options)
 def run(C, inputs, deps, count, rows, value, step, log):
     """Entry clocks and tick streams (`rows` of `C`; clocks are the first `count`) have seen `value`."""
     used, pending = 0, np.empty(count + 1, np.int64)
@@ -171,7 +171,7 @@ def run(C, inputs, deps, count, rows, value, step, log):
     return used
 
 
-@numba.njit(**options)
+@njit(**options)
 def settle(C, inputs, count, step, log):
     """Every clock anew, ascending; returns the rows of `log` used."""
     used = 0

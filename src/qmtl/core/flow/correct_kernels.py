@@ -7,9 +7,9 @@ behind.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.core.flow import layout as at
 from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.address_kernels import i64_1, i64_2, options
@@ -30,7 +30,7 @@ from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import COPY, FOREVER, GAP, NEVER, NULL, VALUE
 
 
-@numba.njit(**options)
+@njit(**options)
 def mark(ranges, first, lanes, count, lane, low, high):
     """Widen the range of a lane; returns how many lanes have one."""
     own = ranges[first + lane]
@@ -42,7 +42,7 @@ def mark(ranges, first, lanes, count, lane, low, high):
     return count
 
 
-@numba.njit(**options)
+@njit(**options)
 def changed(head, index, lane, low, high):
     """Rows ``[low, high)`` of a lane have changed."""
     g = groups_of(head)[index]
@@ -51,7 +51,7 @@ def changed(head, index, lane, low, high):
     g[at.G_CHANGED] = mark(ranges, g[at.G_RANGE], lanes, g[at.G_CHANGED], lane, low, high)
 
 
-@numba.njit(**options)
+@njit(**options)
 def forget(head):
     """No lane has changed."""
     G, ranges = groups_of(head), i64_2(head[at.H_RANGES], head[at.H_LANE_COUNT], 2)
@@ -64,7 +64,7 @@ def forget(head):
     head[at.H_CHANGING] = 0
 
 
-@numba.njit(**options)
+@njit(**options)
 def touched(head, index):
     """Whether an input of the group has changed."""
     G, E = groups_of(head), edges_of(head)
@@ -74,7 +74,7 @@ def touched(head, index):
     return False
 
 
-@numba.njit(**options)
+@njit(**options)
 def closed(head, index, lane):
     """Rows of the lane ``[first, stop)`` that can hold something and were closed before this step."""
     G, T, count = groups_of(head), timelines_of(head), head[at.H_CLOCK_COUNT]
@@ -88,7 +88,7 @@ def closed(head, index, lane):
     return low, max(0, (bound - t[at.T_BASE]) // t[at.T_INTERVAL])
 
 
-@numba.njit(**options)
+@njit(**options)
 def _seen(head, g, e, theirs, low, high, stop):
     """Rows of the group that may see rows ``[low, high)`` of an input."""
     G, T = groups_of(head), timelines_of(head)
@@ -109,7 +109,7 @@ def _seen(head, g, e, theirs, low, high, stop):
     return first, max(first + 1, (u[at.T_BASE] + (later + 1) * span - interval - base) // interval + 1)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _dirty(head, index, dirty, lanes):
     """Lanes of the group that a change of an input reaches, with their ranges; returns how many."""
     G, E = groups_of(head), edges_of(head)
@@ -133,7 +133,7 @@ def _dirty(head, index, dirty, lanes):
     return count
 
 
-@numba.njit(**options)
+@njit(**options)
 def correct_group(head, index):
     """Recompute what changes of its inputs reach; false where there is no room to tell it, and nothing was done."""
     G = groups_of(head)
@@ -165,13 +165,13 @@ def correct_group(head, index):
     return True
 
 
-@numba.njit(**options)
+@njit(**options)
 def _judge(head, index, r0, r1, lane):
     for start in range(r0, r1, at.BLOCK):
         statuses(head, index, start, min(r1, start + at.BLOCK), lane, lane + 1)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _outputs(V, out, lane, low, high):
     before = np.empty((high - low, len(out)))
     for r in range(low, high):
@@ -180,7 +180,7 @@ def _outputs(V, out, lane, low, high):
     return before
 
 
-@numba.njit(**options)
+@njit(**options)
 def _correct_lane(head, index, lane, low, high, stop):
     G, T = groups_of(head), timelines_of(head)
     g = G[index]
@@ -204,7 +204,7 @@ def _correct_lane(head, index, lane, low, high, stop):
     _tell(head, index, lane, low, high, old, before, 0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _replay(head, index, lane, low, high, stop, old):
     """A scan from the copy of its state before `low`, until its state has the bits of a later copy."""
     G, T = groups_of(head), timelines_of(head)
@@ -232,7 +232,7 @@ def _replay(head, index, lane, low, high, stop, old):
             return
 
 
-@numba.njit(**options)
+@njit(**options)
 def _correct_cross(head, index, low, high):
     G, T = groups_of(head), timelines_of(head)
     g = G[index]
@@ -247,7 +247,7 @@ def _correct_cross(head, index, low, high):
             _tell(head, index, lane, r, r + 1, old[:, lane].copy(), before[lane], 0)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _tell(head, index, lane, low, high, old, before, skip):
     """What became of recomputed rows; `old` (from `skip` on) and `before` are their statuses and outputs before."""
     G, T = groups_of(head), timelines_of(head)

@@ -6,8 +6,7 @@ Python computes. It is called again and goes on from there; `head` remembers whe
 
 from __future__ import annotations
 
-import numba
-
+from qmtl.core.compiled import njit
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.address_kernels import i64_1, i64_2, options, within
@@ -19,7 +18,7 @@ from qmtl.core.flow.timeline import NEVER, PENDING
 APPENDS, UNLIKE = 1, 2  # what the caller says of an arrival: a tick that appends; anything but a bar
 
 
-@numba.njit(**options)
+@njit(**options)
 def drive(head, kind, source, ts, available, row, tables, known, start, stop):
     """Arrivals ``[start, stop)`` as far as possible; answers DONE, IRREGULAR, GROW, FULL or CALL.
 
@@ -46,7 +45,7 @@ def drive(head, kind, source, ts, available, row, tables, known, start, stop):
             return at.IRREGULAR
 
 
-@numba.njit(**within)
+@njit(**within)
 def _regular(head, source, ts, available, known, i):
     """Whether an arrival moves its source forward, so that it cannot be late, repeated or revised."""
     if len(known) > 0 and known[i] != 0:
@@ -58,7 +57,7 @@ def _regular(head, source, ts, available, known, i):
     return ahead and ts[i] >= q[at.S_ORIGIN] and ts[i] <= available[i] + q[at.S_SKEW]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     """Store arrivals and move the clocks, until something stops it; returns the rows of the log used."""
     C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
@@ -91,7 +90,7 @@ def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     return used
 
 
-@numba.njit(**within)
+@njit(**within)
 def _store(head, q, source, ts, row, tables, i):
     """Keep a bar at every stream that reads it; false where a timeline has no room, which `head` then names."""
     N = i64_2(head[at.H_ENTRIES], head[at.H_ENTRY_COUNT], at.N_FIELDS)

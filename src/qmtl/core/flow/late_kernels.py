@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
@@ -15,7 +15,7 @@ from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
 
 
-@numba.njit(**within)
+@njit(**within)
 def given(source, row, tables, i):
     """The values of arrival i: in row `row[i]` of the table of its source, or of the only table there is."""
     n = source if len(tables) > 1 else 0
@@ -23,7 +23,7 @@ def given(source, row, tables, i):
     return f64_1(tables[n, 0] + 8 * row[i] * width, width)
 
 
-@numba.njit(**options)
+@njit(**options)
 def late(head, source, ts, available, row, tables, known, i):
     """A bar that corrects what is closed, as a step of its own (E8, E9, E12); false: the caller shall see to it.
 
@@ -59,7 +59,7 @@ def late(head, source, ts, available, row, tables, known, i):
     return True
 
 
-@numba.njit(**options)
+@njit(**options)
 def _corrects(head, entry, ts, end, wm, x):
     """Whether an entry takes the bar: it has room, is no duplicate and not too late."""
     G, T = groups_of(head), timelines_of(head)
@@ -82,7 +82,7 @@ def _corrects(head, entry, ts, end, wm, x):
     return False
 
 
-@numba.njit(**options)
+@njit(**options)
 def _revise(head, entry, ts, following, x):
     """Keep a bar whose bucket may be closed (buckets before `following` are), and tell its correction."""
     G, T = groups_of(head), timelines_of(head)

@@ -5,8 +5,7 @@ Everything is read from the tables of :mod:`qmtl.core.flow.layout`; `head` says 
 
 from __future__ import annotations
 
-import numba
-
+from qmtl.core.compiled import njit
 from qmtl.core.flow import layout as at
 from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.address_kernels import (
@@ -27,42 +26,42 @@ from qmtl.core.flow.address_kernels import (
 from qmtl.core.flow.timeline import COPY, VALUE
 
 
-@numba.njit(**within)
+@njit(**within)
 def groups_of(head):
     return i64_2(head[at.H_GROUPS], head[at.H_GROUP_COUNT], at.G_FIELDS)
 
 
-@numba.njit(**within)
+@njit(**within)
 def edges_of(head):
     return i64_2(head[at.H_EDGES], head[at.H_EDGE_COUNT], at.E_FIELDS)
 
 
-@numba.njit(**within)
+@njit(**within)
 def timelines_of(head):
     return i64_2(head[at.H_TIMELINES], head[at.H_TIMELINE_COUNT], at.T_FIELDS)
 
 
-@numba.njit(**within)
+@njit(**within)
 def values_of(t):
     return f64_2(t[at.T_V], t[at.T_CAPACITY], t[at.T_WIDTH])
 
 
-@numba.njit(**within)
+@njit(**within)
 def status_of(g, t):
     return u8_2(g[at.G_S], t[at.T_CAPACITY], g[at.G_LANES])
 
 
-@numba.njit(**within)
+@njit(**within)
 def rows_of(g, t):
     return u8_2(g[at.G_M], t[at.T_CAPACITY], g[at.G_WIDTH])
 
 
-@numba.njit(**within)
+@njit(**within)
 def counts_of(g, t):
     return i32_2(g[at.G_N], t[at.T_CAPACITY], g[at.G_LANES])
 
 
-@numba.njit(**options)
+@njit(**options)
 def close_rectangle(head, index, r0, r1, a, b):
     """Statuses and values, in blocks of rows."""
     G, T = groups_of(head), timelines_of(head)
@@ -80,7 +79,7 @@ def close_rectangle(head, index, r0, r1, a, b):
         values(head, index, start, stop, a, b)
 
 
-@numba.njit(**options)
+@njit(**options)
 def statuses(head, index, r0, r1, a, b):
     """Which rows are rows of the node, and what each bucket comes to; at most `BLOCK` rows."""
     G, T, E = groups_of(head), timelines_of(head), edges_of(head)
@@ -108,7 +107,7 @@ def statuses(head, index, r0, r1, a, b):
     cells.judge(W, S, M, N, g[at.G_ROWS], r0, r1, a, b)
 
 
-@numba.njit(**options)
+@njit(**options)
 def _fold_coarse(head, g, e, W, r0, r1, a, b):
     G, T = groups_of(head), timelines_of(head)
     up = G[e[at.E_UP]]
@@ -129,7 +128,7 @@ def _fold_coarse(head, g, e, W, r0, r1, a, b):
         cells.gather_at(V, off, X, columns[number], lanes, seen, r0, r1, a, b)
 
 
-@numba.njit(**options)
+@njit(**options)
 def values(head, index, r0, r1, a, b):
     """Outputs of a compiled group at rows whose statuses are known."""
     G, T = groups_of(head), timelines_of(head)
@@ -155,19 +154,19 @@ def values(head, index, r0, r1, a, b):
         _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b)
 
 
-@numba.njit(**within)
+@njit(**within)
 def state_of(g):
     """State words of a scan by lane, as of the last row computed."""
     return f64_2(g[at.G_STATE], g[at.G_STATES], g[at.G_LANES])
 
 
-@numba.njit(**within)
+@njit(**within)
 def copies_of(g, t):
     """Copies of the state before every `COPY`-th row: row, then words by lanes."""
     return f64_2(g[at.G_COPIES], t[at.T_CAPACITY] // COPY, g[at.G_STATES] * g[at.G_LANES])
 
 
-@numba.njit(**options)
+@njit(**options)
 def _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b):
     s, lanes, r = state_of(g), g[at.G_LANES], r0
     copies = copies_of(g, t)
@@ -180,7 +179,7 @@ def _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b):
         r = stop
 
 
-@numba.njit(**options)
+@njit(**options)
 def _gather(head, g, V, r0, r1, a, b):
     E = edges_of(head)
     for n in range(g[at.G_FIRST_EDGE], g[at.G_END_EDGE]):
@@ -193,7 +192,7 @@ def _gather(head, g, V, r0, r1, a, b):
             cells.gather(V, off, V, columns[number], lanes, r0, r1, a, b)
 
 
-@numba.njit(**options)
+@njit(**options)
 def cross(head, index, r0, r1):
     """A cross-section: who is there, then the kernel over all lanes."""
     G, T, E = groups_of(head), timelines_of(head), edges_of(head)
@@ -215,7 +214,7 @@ def cross(head, index, r0, r1):
     call_cross(g[at.G_FUNCTION], (V, M, out, ins, p, r0, r1, members))
 
 
-@numba.njit(**options)
+@njit(**options)
 def _members(head, g, t, V, M, r0, r1):
     """Who is there of members that stand apart or come and go (E16), with their values side by side."""
     G, E, bucket = groups_of(head), edges_of(head), i64_1(t[at.T_BUCKET], t[at.T_CAPACITY])
@@ -230,7 +229,7 @@ def _members(head, g, t, V, M, r0, r1):
             V[r, to] = V[r, cell]
 
 
-@numba.njit(**options)
+@njit(**options)
 def _resample(head, g, r0, r1, a, b):
     G, T, E = groups_of(head), timelines_of(head), edges_of(head)
     e = E[g[at.G_FIRST_EDGE]]

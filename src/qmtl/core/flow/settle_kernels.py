@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numba
-
+from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.address_kernels import i32_2, i64_1, i64_2, options, within
@@ -11,12 +10,12 @@ from qmtl.core.flow.rectangle_kernels import close_rectangle, groups_of, timelin
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
 
-@numba.njit(**within)
+@njit(**within)
 def clocks_of(head):
     return i64_2(head[at.H_CLOCKS], head[at.H_CLOCK_COUNT] + head[at.H_TICK_COUNT], at.C_FIELDS)
 
 
-@numba.njit(**options)
+@njit(**options)
 def reached(head, used):
     """From where to where each clock closes, by the log of what it did."""
     count = head[at.H_CLOCK_COUNT]
@@ -32,7 +31,7 @@ def reached(head, used):
     head[at.H_CLOSING] = 1 if used > 0 else 0
 
 
-@numba.njit(**options)
+@njit(**options)
 def settle(head):
     """One step, group by group: correct what changes reach, then close what `begin` and `end` say (E12).
 
@@ -65,7 +64,7 @@ def settle(head):
     return at.DONE
 
 
-@numba.njit(**options)
+@njit(**options)
 def closes(head, index):
     """Whether a lane of the group closes something in this step."""
     G, count = groups_of(head), head[at.H_CLOCK_COUNT]
@@ -77,7 +76,7 @@ def closes(head, index):
     return False
 
 
-@numba.njit(**options)
+@njit(**options)
 def room(head):
     """Whether every row that closes has a place; else `head` names the timeline and the buckets it lacks."""
     T, count = timelines_of(head), head[at.H_CLOCK_COUNT]
@@ -102,7 +101,7 @@ def room(head):
     return True
 
 
-@numba.njit(**options)
+@njit(**options)
 def stamp(head):
     """Remember at which arrival each row of each clock closed (step + 1; 0 is open)."""
     T, count, C = timelines_of(head), head[at.H_CLOCK_COUNT], clocks_of(head)
@@ -122,7 +121,7 @@ def stamp(head):
             r += 1
 
 
-@numba.njit(**within)
+@njit(**within)
 def _timeline(T, interval):
     n = 0
     while T[n, at.T_INTERVAL] != interval:
@@ -130,7 +129,7 @@ def _timeline(T, interval):
     return n
 
 
-@numba.njit(**options)
+@njit(**options)
 def close_group(head, index):
     """Neighbouring lanes that close the same rows are one rectangle."""
     G, T, count = groups_of(head), timelines_of(head), head[at.H_CLOCK_COUNT]
@@ -149,7 +148,7 @@ def close_group(head, index):
         lane = stop
 
 
-@numba.njit(**options)
+@njit(**options)
 def told(head, advances):
     """What clocks closed outside of `drive`, for `settle`."""
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from qmtl.core.compiled import njit
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.address_kernels import f64_1, i32_2, i64_1, i64_2, options
 from qmtl.core.flow.rectangle_kernels import groups_of, status_of, timelines_of, values_of
 from qmtl.core.flow.timeline import NONE, VALUE
 
 
-@numba.njit(**options)
+@njit(**options)
 def same(x, y):
     """Equal bits, every NaN the same NaN (reading 10)."""
     if x != x or y != y:
@@ -19,7 +19,7 @@ def same(x, y):
     return x == y and (x != 0.0 or np.copysign(1.0, x) == np.copysign(1.0, y))
 
 
-@numba.njit(**options)
+@njit(**options)
 def tell(head, index, lane, r, was, before):
     """Record a row if its status or its bits moved; returns whether they did. Its status is already the new one."""
     G, T = groups_of(head), timelines_of(head)
