@@ -37,7 +37,7 @@ def records(seed: int, buckets: int) -> list[Record]:
         times = START + np.arange(buckets) * MINUTE
         there = chance.random(buckets) > 0.12
         there[30 + source : 38] = False  # a hole longer than most windows
-        bars = _bars(chance, buckets)
+        bars = _bars(chance, buckets, wild=source == 2)
         for ts, values in zip(times[there].tolist(), bars[there], strict=True):
             made += _told(chance, Record(source, ts, ts, tuple(values.tolist())))
     count = buckets * 2
@@ -52,7 +52,8 @@ def records(seed: int, buckets: int) -> list[Record]:
     return sorted(made, key=lambda one: one.ts)
 
 
-def _bars(chance: np.random.Generator, buckets: int) -> np.ndarray:
+def _bars(chance: np.random.Generator, buckets: int, wild: bool) -> np.ndarray:
+    """Prices that walk; `wild`: of sizes so different that no sum is exact, whatever it is carried in."""
     close = 100 + chance.normal(0, 1, buckets).cumsum()
     still = chance.random(buckets) < 0.2
     for row in np.flatnonzero(still[1:]) + 1:
@@ -63,6 +64,9 @@ def _bars(chance: np.random.Generator, buckets: int) -> np.ndarray:
     volume = chance.exponential(10.0, buckets) * (chance.random(buckets) > 0.1)
     flag = (chance.random(buckets) > 0.3).astype(np.float64)
     table = np.stack([opened, high, low, close, volume, flag], axis=1)
+    if wild:
+        sizes = np.where(chance.random(buckets) < 0.5, chance.integers(-18, 19, buckets), 0)
+        table[:, :5] *= 10.0 ** sizes[:, None]
     spoiled = chance.random((buckets, 6))
     table[spoiled < 0.012] = np.nan
     table[:, :5][(spoiled[:, :5] > 0.012) & (spoiled[:, :5] < 0.016)] = np.inf
