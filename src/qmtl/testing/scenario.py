@@ -90,8 +90,7 @@ def run_case(case: Mapping[str, Any]) -> dict[str, Any]:
         nodes, arrivals, start=NEVER, end=FOREVER, origin=_origins(case, graph), record=[node.node_id]
     )
     group, lane = done.engine.plan.home[node.node_id]
-    clocks, clock = done.engine.clocks, int(group.clocks[lane])
-    watermark = int(clocks.wm[clock])
+    watermark = done.engine.clocks.watermark(group, lane)
     emitted = _emissions(case, done, node.node_id)
     return {
         "id": case["id"],

@@ -78,7 +78,8 @@ class Clocks:
                 for node in group.nodes:
                     self.ticks[node.node_id] = len(self.ticks)
             elif group.kind is NodeKind.BARS:
-                group.clocks = np.array([_entry(draft, group, n) for n in range(group.lanes)], np.int64)
+                own = firsts[group.index].tolist()
+                group.clocks = np.array([_entry(draft, group, n, own[n]) for n in range(group.lanes)], np.int64)
             else:
                 shared = [_derived(draft, group, n, firsts, self.ticks) for n in range(len(group.nodes))]
                 group.clocks = np.array(
@@ -180,10 +181,12 @@ def _first_of(group: Group, firsts: dict[int, np.ndarray], origins: dict[str, in
     return np.array(result if len(result) == group.lanes else result * group.lanes, np.int64)
 
 
-def _entry(draft: _Draft, group: Group, lane: int) -> int:
+def _entry(draft: _Draft, group: Group, lane: int, origin: int) -> int:
+    """A bar stream's: it records no gaps, so its first bucket is that of the nodes over it alone."""
     settings = group.nodes[lane].event_time
     assert settings is not None
-    return _new(draft, group.interval, settings.lateness_ns, NEVER, False, [])
+    first = origin if origin == NEVER else floor_to(origin, group.interval)
+    return _new(draft, group.interval, settings.lateness_ns, first, False, [])
 
 
 def _new(draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[Input]) -> int:
@@ -216,10 +219,11 @@ def _derived(
     first = int(firsts[group.index][min(lane, len(firsts[group.index]) - 1)])
     only = next(iter(inputs)) if len(inputs) == 1 else None
     always = only is not None and only[2:] == (NEVER, FOREVER)
-    derived = only is not None and always and only[0] >= 0 and draft.lateness[only[0]] < 0
     flush = closing.all_idle is AllIdle.FLUSH
-    if only and derived and draft.interval[only[0]] == group.interval and (flush or not draft.flush[only[0]]):
-        return only[0]
+    if only and always and only[0] >= 0 and draft.interval[only[0]] == group.interval:
+        entry = draft.lateness[only[0]] >= 0
+        if draft.first[only[0]] == first if entry else flush or not draft.flush[only[0]]:
+            return only[0]
     key = (group.interval, first, flush, frozenset(inputs))
     if key not in draft.known:
         draft.known[key] = _new(draft, group.interval, -1, first, flush, sorted(inputs))
