@@ -49,9 +49,9 @@ class Book:
 
     def feed(self, sources: list[Source]) -> None:
         """The sources and their bar entries, whose counts and positions live in the tables from now on."""
-        table = np.zeros((len(sources), at.S_FIELDS), np.int64)
+        table = np.zeros((at.S_FIELDS, len(sources)), np.int64)
         entries: list[list[int]] = []
-        for row, source in zip(table, sources, strict=True):
+        for row, source in zip(table.T, sources, strict=True):
             row[:] = source.fields
             row[at.S_FIRST_ENTRY] = len(entries)
             for entry in source.bars:
@@ -63,13 +63,13 @@ class Book:
             late = {entry.settings.on_late for entry in source.bars}
             row[at.S_PLAIN] = late == {OnLate.RECOMPUTE}
             source.fields = row
-        filled = np.zeros((len(entries), at.N_FIELDS), np.int64)
-        for row, given in zip(filled, entries, strict=True):
+        filled = np.zeros((at.N_FIELDS, len(entries)), np.int64)
+        for row, given in zip(filled.T, entries, strict=True):
             row[: len(given)] = given
-        for row, entry in zip(filled, [e for s in sources for e in s.bars], strict=True):
+        for row, entry in zip(filled.T, [e for s in sources for e in s.bars], strict=True):
             entry.counts = row[at.N_ARRIVALS :]
-        self.head[[at.H_SOURCES, at.H_SOURCE_COUNT]] = self._keep(table), len(table)
-        self.head[[at.H_ENTRIES, at.H_ENTRY_COUNT]] = self._keep(filled), len(filled)
+        self.head[[at.H_SOURCES, at.H_SOURCE_COUNT]] = self._keep(table), len(sources)
+        self.head[[at.H_ENTRIES, at.H_ENTRY_COUNT]] = self._keep(filled), len(entries)
 
     def _keep(self, array: np.ndarray) -> int:
         """The address of an array that stays where it is."""

@@ -79,7 +79,9 @@ class Clocks:
                     self.ticks[node.node_id] = len(self.ticks)
             elif group.kind is NodeKind.BARS:
                 own = firsts[group.index].tolist()
-                group.clocks = np.array([_entry(draft, group, n, own[n]) for n in range(group.lanes)], np.int64)
+                group.clocks = np.array(
+                    [_entry(draft, group, n, own[n]) for n in range(group.lanes)], np.int64
+                )
             else:
                 shared = [_derived(draft, group, n, firsts, self.ticks) for n in range(len(group.nodes))]
                 group.clocks = np.array(
@@ -90,14 +92,14 @@ class Clocks:
     def _freeze(self, draft: _Draft, end: int) -> None:
         self.count = count = len(draft.interval)
         rows = count + len(self.ticks)
-        self.table = np.zeros((rows, C_FIELDS), np.int64)
+        self.table = np.zeros((C_FIELDS, rows), np.int64)
         for column in (C_SEEN, C_WM, C_NEXT, C_FRONT, C_RAW):
-            self.table[:, column] = NEVER
-        of = self.table[:count]
-        of[:, C_INTERVAL], of[:, C_LATENESS], of[:, C_FIRST] = draft.interval, draft.lateness, draft.first
-        of[:, C_FLUSH], of[:, C_NEXT] = draft.flush, draft.first
-        of[:, C_LIMIT] = [floor_to(end, i) if end < FOREVER else FOREVER for i in draft.interval]
-        of[:, C_AT_RAW] = [sum(one[2] == NEVER for one in row) for row in draft.inputs]
+            self.table[column] = NEVER
+        of = self.table[:, :count]
+        of[C_INTERVAL], of[C_LATENESS], of[C_FIRST] = draft.interval, draft.lateness, draft.first
+        of[C_FLUSH], of[C_NEXT] = draft.flush, draft.first
+        of[C_LIMIT] = [floor_to(end, i) if end < FOREVER else FOREVER for i in draft.interval]
+        of[C_AT_RAW] = [sum(one[2] == NEVER for one in row) for row in draft.inputs]
         self.inputs = _flat(draft.inputs, of, C_FIRST_INPUT)
         dependents: list[list[Input]] = [[] for _ in range(rows)]
         for clock, row in enumerate(draft.inputs):
@@ -105,12 +107,12 @@ class Clocks:
                 dependents[ref if ref >= 0 else count - 1 - ref].append((clock, slack, since, until))
         self.inputs[:, 0] = [ref if ref >= 0 else count - 1 - ref for ref in self.inputs[:, 0].tolist()]
         self.deps = _flat(dependents, self.table, C_FIRST_DEP)
-        self.interval, self.first = of[:, C_INTERVAL], of[:, C_FIRST]
-        self.next, self.wm, self.front = of[:, C_NEXT], of[:, C_WM], of[:, C_FRONT]
+        self.interval, self.first = of[C_INTERVAL], of[C_FIRST]
+        self.next, self.wm, self.front = of[C_NEXT], of[C_WM], of[C_FRONT]
 
     def mark(self, rows: list[int], idle: bool) -> None:
         """Entry clocks and tick streams fall idle, or wake."""
-        self.table[rows, C_IDLE] = idle
+        self.table[C_IDLE, rows] = idle
 
     def watermark(self, group: Group, lane: int) -> int:
         """E3 for one node, in ns. One that shares the clock of its only input waits for that input's frontier."""
@@ -133,7 +135,7 @@ class Clocks:
         """As `run`, but what follows is for `settle`."""
         for row in rows:
             column = C_SEEN if row < self.count else C_FRONT
-            self.table[row, column] = max(int(self.table[row, column]), point)
+            self.table[column, row] = max(int(self.table[column, row]), point)
 
     def settle(self, step: int) -> Advances:
         """Recompute every clock: after a source fell idle, woke or finished, or saw something meanwhile."""
@@ -142,9 +144,9 @@ class Clocks:
 
 
 def _flat(rows: Sequence[Sequence[Input]], table: np.ndarray, column: int) -> np.ndarray:
-    """Lists of bounds as one array; columns `column` and the next say where each list begins and ends."""
+    """Lists of bounds as one array; rows `column` and the next of `table` say where each list begins and ends."""
     ends = np.cumsum([len(row) for row in rows])
-    table[:, column], table[:, column + 1] = np.concatenate([[0], ends])[:-1], ends
+    table[column], table[column + 1] = np.concatenate([[0], ends])[:-1], ends
     return np.array([one for row in rows for one in row], np.int64).reshape(-1, BOUNDS)
 
 

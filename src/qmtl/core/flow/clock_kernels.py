@@ -1,6 +1,6 @@
 """Compiled passes over the clocks. They also run uncompiled (NUMBA_DISABLE_JIT=1), with the same results.
 
-`C` has one row per clock, then one per tick stream, whose frontier is the latest time seen; its columns, and those of
+`C` has one column per clock, then one per tick stream, whose frontier is the latest time seen; its rows, and the columns of
 `inputs` and `deps`, are in :mod:`qmtl.core.flow.layout`.
 """
 
@@ -48,58 +48,57 @@ def _rescan(C, inputs, k):
     A cross-section that all members have left stays where it is.
     """
     least, count, largest, active = FOREVER, 0, NEVER, 0
-    for i in range(C[k, C_FIRST_INPUT], C[k, C_END_INPUT]):
+    for i in range(C[C_FIRST_INPUT, k], C[C_END_INPUT, k]):
         bounds = inputs[i]
-        f = _as_seen(C[bounds[0], C_FRONT], bounds)
+        f = _as_seen(C[C_FRONT, bounds[0]], bounds)
         if f == FOREVER and bounds[3] != FOREVER:
             continue
         largest = max(largest, f)
-        if C[bounds[0], C_IDLE] != 0:
+        if C[C_IDLE, bounds[0]] != 0:
             continue
         active += 1
         if f < least:
             least, count = f, 1
         elif f == least:
             count += 1
-    C[k, C_IDLE] = 1 if active == 0 else 0
+    C[C_IDLE, k] = 1 if active == 0 else 0
     if largest == NEVER:
-        least, count = C[k, C_WM], 0
+        least, count = C[C_WM, k], 0
     elif active == 0:
-        least, count = (largest if C[k, C_FLUSH] != 0 else C[k, C_WM]), 0
-    C[k, C_RAW] = least
-    C[k, C_AT_RAW] = count
+        least, count = (largest if C[C_FLUSH, k] != 0 else C[C_WM, k]), 0
+    C[C_RAW, k] = least
+    C[C_AT_RAW, k] = count
     return least
 
 
 @njit(**within)
 def _close(C, k, step, log, used):
     """Close what the watermark of clock `k` allows (E4) and publish its frontier (reading 11)."""
-    c = C[k]
-    wm, interval, start = c[C_WM], c[C_INTERVAL], c[C_NEXT]
+    wm, interval, start = C[C_WM, k], C[C_INTERVAL, k], C[C_NEXT, k]
     if wm == NEVER:
         return used
-    if start != NEVER and start <= c[C_FRONT] and start <= wm < start + interval:
+    if start != NEVER and start <= C[C_FRONT, k] and start <= wm < start + interval:
         return used
-    stop = c[C_LIMIT] if wm == FOREVER else min(wm // interval * interval, c[C_LIMIT])
+    stop = C[C_LIMIT, k] if wm == FOREVER else min(wm // interval * interval, C[C_LIMIT, k])
     if stop > start:
-        c[C_NEXT] = stop
+        C[C_NEXT, k] = stop
         log[used, 0], log[used, 1], log[used, 2], log[used, 3] = k, start, stop, step
         used += 1
-    c[C_FRONT] = FOREVER if wm == FOREVER else max(c[C_FRONT], stop)
+    C[C_FRONT, k] = FOREVER if wm == FOREVER else max(C[C_FRONT, k], stop)
     return used
 
 
 @njit(**within)
 def _tell(C, deps, source, old, new, pending, n):
     """Dependents of a clock whose frontier moved: those that lost their last least input are `pending`."""
-    for i in range(C[source, C_FIRST_DEP], C[source, C_END_DEP]):
+    for i in range(C[C_FIRST_DEP, source], C[C_END_DEP, source]):
         bounds = deps[i]
         k = bounds[0]
         was = _as_seen(old, bounds)
-        if was != C[k, C_RAW] or was == _as_seen(new, bounds):
+        if was != C[C_RAW, k] or was == _as_seen(new, bounds):
             continue
-        C[k, C_AT_RAW] -= 1
-        if C[k, C_AT_RAW] > 0:
+        C[C_AT_RAW, k] -= 1
+        if C[C_AT_RAW, k] > 0:
             continue
         known = False
         for j in range(n):
@@ -123,38 +122,38 @@ def _spread(C, inputs, deps, source, old, new, step, log, used, pending):
         n -= 1
         pending[at] = pending[n]
         raw = _rescan(C, inputs, k)
-        if raw <= C[k, C_WM]:
+        if raw <= C[C_WM, k]:
             continue
-        C[k, C_WM] = raw
-        before = C[k, C_FRONT]
+        C[C_WM, k] = raw
+        before = C[C_FRONT, k]
         used = _close(C, k, step, log, used)
-        if C[k, C_FRONT] != before:
-            n = _tell(C, deps, k, before, C[k, C_FRONT], pending, n)
+        if C[C_FRONT, k] != before:
+            n = _tell(C, deps, k, before, C[C_FRONT, k], pending, n)
     return used
 
 
 @njit(**within)
 def bar(C, inputs, deps, k, end, step, log, used, pending):
     """Entry clock `k` has seen a bar that ends at `end`; returns the rows of `log` used."""
-    if end <= C[k, C_SEEN]:
+    if end <= C[C_SEEN, k]:
         return used
-    C[k, C_SEEN] = end
-    wm = end - C[k, C_LATENESS]
-    if wm > C[k, C_WM]:
-        C[k, C_WM] = wm
-        old = C[k, C_FRONT]
+    C[C_SEEN, k] = end
+    wm = end - C[C_LATENESS, k]
+    if wm > C[C_WM, k]:
+        C[C_WM, k] = wm
+        old = C[C_FRONT, k]
         used = _close(C, k, step, log, used)
-        if C[k, C_FRONT] != old:
-            used = _spread(C, inputs, deps, k, old, C[k, C_FRONT], step, log, used, pending)
+        if C[C_FRONT, k] != old:
+            used = _spread(C, inputs, deps, k, old, C[C_FRONT, k], step, log, used, pending)
     return used
 
 
 @njit(**within)
 def tick(C, inputs, deps, k, ts, step, log, used, pending):
     """Tick stream `k` (its row of `C`) has seen `ts`; returns the rows of `log` used."""
-    old = C[k, C_FRONT]
+    old = C[C_FRONT, k]
     if ts > old:
-        C[k, C_FRONT] = ts
+        C[C_FRONT, k] = ts
         used = _spread(C, inputs, deps, k, old, ts, step, log, used, pending)
     return used
 
@@ -176,12 +175,12 @@ def settle(C, inputs, count, step, log):
     """Every clock anew, ascending; returns the rows of `log` used."""
     used = 0
     for k in range(count):
-        if C[k, C_LATENESS] < 0:
+        if C[C_LATENESS, k] < 0:
             raw = _rescan(C, inputs, k)
-            C[k, C_WM] = max(C[k, C_WM], raw)
-        elif C[k, C_SEEN] == FOREVER:
-            C[k, C_WM] = FOREVER
-        elif C[k, C_SEEN] != NEVER:
-            C[k, C_WM] = max(C[k, C_WM], C[k, C_SEEN] - C[k, C_LATENESS])
+            C[C_WM, k] = max(C[C_WM, k], raw)
+        elif C[C_SEEN, k] == FOREVER:
+            C[C_WM, k] = FOREVER
+        elif C[C_SEEN, k] != NEVER:
+            C[C_WM, k] = max(C[C_WM, k], C[C_SEEN, k] - C[C_LATENESS, k])
         used = _close(C, k, step, log, used)
     return used

@@ -12,20 +12,19 @@ import numpy as np
 from qmtl.core.compiled import njit
 from qmtl.core.flow import layout as at
 from qmtl.core.flow import status_kernels as cells
-from qmtl.core.flow.address_kernels import i64_1, i64_2, options
-from qmtl.core.flow.rectangle_kernels import (
+from qmtl.core.flow.access_kernels import (
+    clocks_of,
     copies_of,
-    cross,
     edges_of,
     groups_of,
     rows_of,
     state_of,
     status_of,
-    statuses,
     timelines_of,
-    values,
     values_of,
 )
+from qmtl.core.flow.address_kernels import i64_1, i64_2, options
+from qmtl.core.flow.rectangle_kernels import cross, statuses, values
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import COPY, FOREVER, GAP, NEVER, NULL, VALUE
 
@@ -80,8 +79,8 @@ def closed(head, index, lane):
     G, T, count = groups_of(head), timelines_of(head), head[at.H_CLOCK_COUNT]
     g = G[index]
     t, clock = T[g[at.G_TIMELINE]], i64_1(g[at.G_CLOCKS], g[at.G_LANES])[lane]
-    C, begin = i64_2(head[at.H_CLOCKS], count, at.C_FIELDS), i64_1(head[at.H_BEGIN], count)
-    bound, first = min(C[clock, at.C_NEXT], begin[clock]), C[clock, at.C_FIRST]
+    C, begin = clocks_of(head), i64_1(head[at.H_BEGIN], count)
+    bound, first = min(C[at.C_NEXT, clock], begin[clock]), C[at.C_FIRST, clock]
     if t[at.T_ROWS] == 0 or bound == NEVER:
         return 0, 0
     low = 0 if first == NEVER else max(0, (first - t[at.T_BASE]) // t[at.T_INTERVAL])

@@ -8,6 +8,17 @@ from __future__ import annotations
 from qmtl.core.compiled import njit
 from qmtl.core.flow import layout as at
 from qmtl.core.flow import status_kernels as cells
+from qmtl.core.flow.access_kernels import (
+    copies_of,
+    counts_of,
+    edges_of,
+    groups_of,
+    rows_of,
+    state_of,
+    status_of,
+    timelines_of,
+    values_of,
+)
 from qmtl.core.flow.address_kernels import (
     call_cross,
     call_map,
@@ -15,50 +26,13 @@ from qmtl.core.flow.address_kernels import (
     call_window,
     f64_1,
     f64_2,
-    i32_2,
     i64_1,
     i64_2,
     options,
     u8_1,
     u8_2,
-    within,
 )
 from qmtl.core.flow.timeline import COPY, VALUE
-
-
-@njit(**within)
-def groups_of(head):
-    return i64_2(head[at.H_GROUPS], head[at.H_GROUP_COUNT], at.G_FIELDS)
-
-
-@njit(**within)
-def edges_of(head):
-    return i64_2(head[at.H_EDGES], head[at.H_EDGE_COUNT], at.E_FIELDS)
-
-
-@njit(**within)
-def timelines_of(head):
-    return i64_2(head[at.H_TIMELINES], head[at.H_TIMELINE_COUNT], at.T_FIELDS)
-
-
-@njit(**within)
-def values_of(t):
-    return f64_2(t[at.T_V], t[at.T_CAPACITY], t[at.T_WIDTH])
-
-
-@njit(**within)
-def status_of(g, t):
-    return u8_2(g[at.G_S], t[at.T_CAPACITY], g[at.G_LANES])
-
-
-@njit(**within)
-def rows_of(g, t):
-    return u8_2(g[at.G_M], t[at.T_CAPACITY], g[at.G_WIDTH])
-
-
-@njit(**within)
-def counts_of(g, t):
-    return i32_2(g[at.G_N], t[at.T_CAPACITY], g[at.G_LANES])
 
 
 @njit(**options)
@@ -152,18 +126,6 @@ def values(head, index, r0, r1, a, b):
         call_window(g[at.G_FUNCTION], (V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b))
     else:
         _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b)
-
-
-@njit(**within)
-def state_of(g):
-    """State words of a scan by lane, as of the last row computed."""
-    return f64_2(g[at.G_STATE], g[at.G_STATES], g[at.G_LANES])
-
-
-@njit(**within)
-def copies_of(g, t):
-    """Copies of the state before every `COPY`-th row: row, then words by lanes."""
-    return f64_2(g[at.G_COPIES], t[at.T_CAPACITY] // COPY, g[at.G_STATES] * g[at.G_LANES])
 
 
 @njit(**options)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
+from qmtl.core.flow.access_kernels import clocks_of, groups_of, timelines_of
 from qmtl.core.flow.address_kernels import i32_2, i64_1, i64_2, options, within
-from qmtl.core.flow.rectangle_kernels import close_rectangle, groups_of, timelines_of
+from qmtl.core.flow.rectangle_kernels import close_rectangle
 from qmtl.core.flow.timeline import FOREVER, NEVER
-
-
-@njit(**within)
-def clocks_of(head):
-    return i64_2(head[at.H_CLOCKS], head[at.H_CLOCK_COUNT] + head[at.H_TICK_COUNT], at.C_FIELDS)
 
 
 @njit(**options)
@@ -84,7 +80,7 @@ def room(head):
     for k in range(count):
         if end[k] <= begin[k]:
             continue
-        interval = C[k, at.C_INTERVAL]
+        interval = C[at.C_INTERVAL, k]
         n = _timeline(T, interval)
         t = T[n]
         if begin[k] == NEVER:
@@ -108,7 +104,7 @@ def stamp(head):
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     for n in range(head[at.H_LOG_USED]):
         k, stop = log[n, 0], log[n, 2]
-        interval = C[k, at.C_INTERVAL]
+        interval = C[at.C_INTERVAL, k]
         t = T[_timeline(T, interval)]
         if t[at.T_ROWS] == 0:
             continue

@@ -6,8 +6,8 @@ import numpy as np
 
 from qmtl.core.compiled import njit
 from qmtl.core.flow import layout as at
+from qmtl.core.flow.access_kernels import groups_of, status_of, timelines_of, values_of
 from qmtl.core.flow.address_kernels import f64_1, i32_2, i64_1, i64_2, options
-from qmtl.core.flow.rectangle_kernels import groups_of, status_of, timelines_of, values_of
 from qmtl.core.flow.timeline import NONE, VALUE
 
 
