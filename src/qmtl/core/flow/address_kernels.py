@@ -57,6 +57,11 @@ def i32_2(address, rows, width):
 
 
 @njit(**within)
+def i32_1(address, n):
+    return carray(_pointer(address), (n,), np.int32)
+
+
+@njit(**within)
 def u8_1(address, n):
     return carray(_pointer(address), (n,), np.uint8)
 
@@ -122,7 +127,7 @@ if numba.config.DISABLE_JIT:  # the same by Python alone: slow, and easy to step
     f64_1 = f64_2 = _view(np.float64)
     i64_1 = i64_2 = _view(np.int64)
     u8_1 = u8_2 = _view(np.uint8)
-    i32_2 = _view(np.int32)
+    i32_1 = i32_2 = _view(np.int32)
 
     def address_of(function: Callable[..., Any], signature: Any) -> int:
         _known[id(function)] = function

@@ -12,6 +12,7 @@ from qmtl.core.flow.clock import Clocks
 from qmtl.core.flow.emission import Log
 from qmtl.core.flow.feed import Source
 from qmtl.core.flow.kernel import KernelKind
+from qmtl.core.flow.panels import panels
 from qmtl.core.flow.plan import EdgePlan, Group, Plan, Relation
 from qmtl.core.flow.timeline import FOREVER, NEVER
 from qmtl.core.graph.ir import NodeKind, OnLate
@@ -61,6 +62,7 @@ class Book:
                 entries.append([*home, -1 if horizon is None else horizon])
             row[at.S_END_ENTRY] = len(entries)
             late = {entry.settings.on_late for entry in source.bars}
+            row[at.S_PANEL] = -1
             row[at.S_PLAIN] = late == {OnLate.RECOMPUTE}
             source.fields = row
         filled = np.zeros((at.N_FIELDS, len(entries)), np.int64)
@@ -70,6 +72,25 @@ class Book:
             entry.counts = row[at.N_ARRIVALS :]
         self.head[[at.H_SOURCES, at.H_SOURCE_COUNT]] = self._keep(table), len(sources)
         self.head[[at.H_ENTRIES, at.H_ENTRY_COUNT]] = self._keep(filled), len(entries)
+        self._panels(table, filled, sources)
+        count, head = len(sources), self.head
+        head[at.H_ROW_KIND] = self._keep(np.zeros(count, np.uint8))
+        head[at.H_ROW_SOURCE] = self._keep(np.arange(count, dtype=np.int32))
+        head[at.H_ROW_TIMES] = self._keep(np.zeros((2, count), np.int64))
+        head[at.H_ROW_PLACE] = self._keep(np.arange(count))
+        head[at.H_ROW_TABLE] = self._keep(np.zeros((1, 2), np.int64))
+
+    def _panels(self, table: np.ndarray, entries: np.ndarray, sources: list[Source]) -> None:
+        rows = []
+        for number, (first, group, later) in enumerate(panels(sources, self._clocks)):
+            clocks = np.array(later, np.int64).reshape(-1, at.LATER)
+            entry = int(table[at.S_FIRST_ENTRY, first])
+            take = entries[[at.N_TAKE, at.N_TAKES], entry].tolist()
+            home = [group.index, group.lanes, first, entry, int(group.clocks[0])]
+            rows.append([*home, *take, self._keep(clocks), len(clocks)])
+            table[at.S_PANEL, first] = number
+        made = np.array(rows, np.int64).reshape(-1, at.P_FIELDS)
+        self.head[[at.H_PANELS, at.H_PANEL_COUNT]] = self._keep(made), len(made)
 
     def _keep(self, array: np.ndarray) -> int:
         """The address of an array that stays where it is."""
@@ -154,6 +175,7 @@ class Book:
         row[at.G_TIMELINE] = list(self._plan.timelines).index(group.interval)
         row[at.G_WIDTH] = group.M.shape[1]
         row[at.G_CLOCKS] = self._keep(np.ascontiguousarray(group.clocks))
+        row[at.G_CLOCK_FIRST], row[at.G_CLOCK_STEP] = group.clocks[0], _step(group.clocks)
         row[at.G_FIRST_EDGE] = len(edges)
         edges.extend(self._edge(group, edge) for edge in group.edges)
         row[at.G_END_EDGE] = len(edges)
@@ -166,6 +188,9 @@ class Book:
         ):
             row[where], row[length] = self._keep(array), len(array)
         row[at.G_ORIGIN] = self._keep(np.ascontiguousarray(group.origin))
+        mine = edges[int(row[at.G_FIRST_EDGE]) :]
+        plain = [e[at.E_RELATION] == Relation.OWN and e[at.E_FIRST_LANE] >= 0 for e in mine]
+        row[at.G_PLAIN] = len(plain) > 0 and all(plain)
         row[at.G_GATHERS] = any(e.scratch >= 0 and e.relation is Relation.OWN for e in group.edges)
         if kernel is None:
             return
@@ -199,6 +224,12 @@ class Book:
         row[at.E_SINCE], row[at.E_UNTIL] = edge.since, edge.until
         row[at.E_FIRST_LANE] = lanes[0] if beside and len(lanes) == group.lanes else -1
         return row.tolist()
+
+
+def _step(clocks: np.ndarray) -> int:
+    """1 where the lanes' clocks follow each other, 0 where there is one for all, else -1."""
+    apart = set(np.diff(clocks).tolist())
+    return 0 if apart <= {0} else 1 if apart == {1} else -1
 
 
 def _kind(group: Group) -> int:

@@ -1,7 +1,7 @@
 """Compiled passes over the clocks. They also run uncompiled (NUMBA_DISABLE_JIT=1), with the same results.
 
-`C` has one column per clock, then one per tick stream, whose frontier is the latest time seen; its rows, and the columns of
-`inputs` and `deps`, are in :mod:`qmtl.core.flow.layout`.
+`C` has one column per clock, then one per tick stream, whose frontier is the latest time seen; its rows, and what
+`inputs` and `deps` hold, are in :mod:`qmtl.core.flow.layout`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _as_seen(front, bounds):
 
 
 @njit(**within)
-def _rescan(C, inputs, k):
+def rescan(C, inputs, k):
     """The least frontier over active inputs; all idle: the largest (flush) or the old watermark (hold).
 
     A cross-section that all members have left stays where it is.
@@ -72,7 +72,7 @@ def _rescan(C, inputs, k):
 
 
 @njit(**within)
-def _close(C, k, step, log, used):
+def close(C, k, step, log, used):
     """Close what the watermark of clock `k` allows (E4) and publish its frontier (reading 11)."""
     wm, interval, start = C[C_WM, k], C[C_INTERVAL, k], C[C_NEXT, k]
     if wm == NEVER:
@@ -121,12 +121,12 @@ def _spread(C, inputs, deps, source, old, new, step, log, used, pending):
         k = pending[at]
         n -= 1
         pending[at] = pending[n]
-        raw = _rescan(C, inputs, k)
+        raw = rescan(C, inputs, k)
         if raw <= C[C_WM, k]:
             continue
         C[C_WM, k] = raw
         before = C[C_FRONT, k]
-        used = _close(C, k, step, log, used)
+        used = close(C, k, step, log, used)
         if C[C_FRONT, k] != before:
             n = _tell(C, deps, k, before, C[C_FRONT, k], pending, n)
     return used
@@ -142,7 +142,7 @@ def bar(C, inputs, deps, k, end, step, log, used, pending):
     if wm > C[C_WM, k]:
         C[C_WM, k] = wm
         old = C[C_FRONT, k]
-        used = _close(C, k, step, log, used)
+        used = close(C, k, step, log, used)
         if C[C_FRONT, k] != old:
             used = _spread(C, inputs, deps, k, old, C[C_FRONT, k], step, log, used, pending)
     return used
@@ -176,11 +176,11 @@ def settle(C, inputs, count, step, log):
     used = 0
     for k in range(count):
         if C[C_LATENESS, k] < 0:
-            raw = _rescan(C, inputs, k)
+            raw = rescan(C, inputs, k)
             C[C_WM, k] = max(C[C_WM, k], raw)
         elif C[C_SEEN, k] == FOREVER:
             C[C_WM, k] = FOREVER
         elif C[C_SEEN, k] != NEVER:
             C[C_WM, k] = max(C[C_WM, k], C[C_SEEN, k] - C[C_LATENESS, k])
-        used = _close(C, k, step, log, used)
+        used = close(C, k, step, log, used)
     return used

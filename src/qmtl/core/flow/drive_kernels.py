@@ -9,6 +9,7 @@ from __future__ import annotations
 from qmtl.core.compiled import njit
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import layout as at
+from qmtl.core.flow import panel_kernels as panel
 from qmtl.core.flow.access_kernels import (
     clocks_of,
     entries_of,
@@ -18,9 +19,9 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import i64_1, i64_2, options, within
+from qmtl.core.flow.address_kernels import i32_1, i64_1, i64_2, options, u8_1, within
 from qmtl.core.flow.late_kernels import given, late
-from qmtl.core.flow.settle_kernels import reached, settle
+from qmtl.core.flow.settle_kernels import forget, reached, settle
 from qmtl.core.flow.timeline import NEVER, PENDING
 
 APPENDS, UNLIKE = 1, 2  # what the caller says of an arrival: a tick that appends; anything but a bar
@@ -53,6 +54,20 @@ def drive(head, kind, source, ts, available, row, tables, known, start, stop):
             return at.IRREGULAR
 
 
+@njit(**options)
+def drive_row(head, step, ts, available, values):
+    """The bars of one time from all sources, in their order, as `drive` would; `step`: of the first. Answers as it."""
+    count = head[at.H_SOURCE_COUNT]
+    kind, source = u8_1(head[at.H_ROW_KIND], count), i32_1(head[at.H_ROW_SOURCE], count)
+    columns, place = i64_2(head[at.H_ROW_TIMES], 2, count), i64_1(head[at.H_ROW_PLACE], count)
+    columns[0], columns[1] = ts, available
+    tables = i64_2(head[at.H_ROW_TABLE], 1, 2)
+    tables[0, 0], tables[0, 1] = values.ctypes.data, values.shape[1]
+    known = u8_1(head[at.H_ROW_KIND], 0)
+    head[at.H_STEP], head[at.H_PLAIN] = step, 1
+    return drive(head, kind, source, columns[0], columns[1], place, tables, known, 0, count)
+
+
 @njit(**within)
 def _regular(head, source, ts, available, known, i):
     """Whether an arrival moves its source forward, so that it cannot be late, repeated or revised."""
@@ -74,8 +89,17 @@ def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     pending = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
     count, used, i = head[at.H_CLOCK_COUNT], 0, head[at.H_POSITION]
-    head[at.H_HIGH] = NEVER
+    head[at.H_HIGH], head[at.H_SWEPT] = NEVER, 0
+    forget(head)
     while i < stop and used + count < len(log) and kind[i] == 0:
+        if Q[at.S_PANEL, source[i]] >= 0:
+            number = Q[at.S_PANEL, source[i]]
+            taken, used = panel.row(
+                head, number, kind, source, ts, available, row, tables, i, stop, log, used
+            )
+            i += taken
+            if taken > 0:
+                continue
         if not _regular(head, source, ts, available, known, i):
             break
         s, step = source[i], head[at.H_STEP] + i

@@ -13,10 +13,10 @@ import numpy as np
 
 from qmtl.core.flow import layout
 from qmtl.core.flow.clock import NOTHING, Advances, Clocks
-from qmtl.core.flow.drive_kernels import drive
+from qmtl.core.flow.drive_kernels import drive, drive_row
 from qmtl.core.flow.emission import Refusal, compare
 from qmtl.core.flow.entry import BarEntry, Counted, Fate, TickEntry, from_the_future
-from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Source, identity_of
+from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Row, Source, identity_of
 from qmtl.core.flow.order import UNTOLD, tables_of, told_of
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
@@ -93,6 +93,37 @@ class Engine:
                 self.step = first + at
                 self._single(batch, at)
                 at += 1
+        self.step = first + stop
+
+    def row(self, event_ns: int, available_ns: int, values: np.ndarray) -> None:
+        """As `advance` over one bar of every source, in their order, of one bucket and known at one instant.
+
+        `values`: float64 (sources, fields), C order. Raises ValueError for another shape or type.
+        """
+        if values.dtype != np.float64 or len(values) != len(self.sources) or not values.flags.c_contiguous:
+            raise ValueError(f"{len(self.sources)} rows of float64 in C order are wanted")
+        if self._ticks or self.flow.careful:
+            self.advance(Row(event_ns, available_ns, values))
+            return
+        answer = drive_row(self.flow.book.head, self.step, event_ns, available_ns, values)
+        if answer == layout.DONE:
+            self.step += len(values)
+        else:
+            self._go_on(answer, Row(event_ns, available_ns, values))
+
+    def _go_on(self, answer: int, row: Row) -> None:
+        """The rest of a row that the driver has begun."""
+        head, first, stop = self.flow.book.head, self.step, len(row.kind)
+        if answer != layout.IRREGULAR:
+            self.flow.serve(answer)
+            given = (row.kind, row.source, row.event_ns, row.available_ns, row.row, tables_of(row))
+            at = self._drive((*given, UNTOLD.known, int(head[layout.H_POSITION]), stop))
+        else:
+            at = int(head[layout.H_POSITION])
+        if at < stop:
+            self.step = first + at
+            self._single(row, at)
+            self.advance(row, at + 1)
         self.step = first + stop
 
     def _drive(self, given: tuple[Any, ...]) -> int:

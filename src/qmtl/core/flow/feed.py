@@ -43,6 +43,20 @@ class Arrivals(Protocol):
     def revision(self) -> Sequence[Any]: ...
 
 
+class Row:
+    """Arrivals: one bar of every source, in their order."""
+
+    values: Sequence[Array] = ()
+    event_id: Sequence[Any] = ()
+    revision: Sequence[Any] = ()
+
+    def __init__(self, event_ns: int, available_ns: int, values: Array) -> None:
+        count = len(values)
+        self.kind, self.source = np.zeros(count, np.uint8), np.arange(count, dtype=np.int32)
+        self.event_ns, self.available_ns = np.full(count, event_ns), np.full(count, available_ns)
+        self.row, self.flat = np.arange(count), values
+
+
 class _Field:
     """A number in the row of a table that compiled code reads too."""
 

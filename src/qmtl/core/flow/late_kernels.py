@@ -18,7 +18,7 @@ from qmtl.core.flow.access_kernels import (
     values_of,
 )
 from qmtl.core.flow.address_kernels import f64_1, i64_1, i64_2, options, within
-from qmtl.core.flow.settle_kernels import reached
+from qmtl.core.flow.settle_kernels import forget, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
 
@@ -57,6 +57,7 @@ def late(head, source, ts, available, row, tables, known, i):
     deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
     for n in range(first, stop):
         used = clocks.bar(C, inputs, deps, N[at.N_CLOCK, n], end, head[at.H_NOW], log, used, pending)
+    forget(head)
     reached(head, used)
     head[at.H_CHANGING] = 1
     Q[at.S_TOP, s] = max(Q[at.S_TOP, s], end)

@@ -24,7 +24,8 @@ T_FIELDS = 8
 (G_FUNCTION, G_OUT, G_OUTS, G_IN, G_INS, G_STATE, G_STATES, G_ARGS, G_ARG_COUNT) = range(12, 21)
 (G_MAY_NULL, G_SINGLE, G_MIN_COUNT, G_ORIGIN, G_METHODS, G_GATHERS, G_MEMO, G_MEMO_ROWS) = range(21, 29)
 G_COPIES, G_VERSIONS, G_RANGE, G_CHANGED = range(29, 33)  # G_RANGE: its first lane in the table of ranges
-G_FIELDS = 33
+G_CLOCK_FIRST, G_CLOCK_STEP, G_PLAIN = range(33, 36)  # clocks one by one, one for all (0), or anyhow (-1)
+G_FIELDS = 36
 
 # Kinds of groups as compiled code tells them apart; PYTHON ones are closed by the caller.
 BARS, MAP, WINDOW, SCAN, CROSS, RESAMPLE, PYTHON, NOTHING = range(8)
@@ -63,11 +64,17 @@ S_FIRST_ENTRY, S_END_ENTRY, S_TOP, S_LAST, S_POSITION, S_IDLE, S_FINISHED, S_SKE
     range(10)
 )
 S_TICKS, S_TICK_COUNT, S_PLAIN = range(10, 13)  # numbers of its tick streams; late bars always correct
-S_FIELDS = 13
+S_PANEL = 13  # the panel that begins with this source, or -1
+S_FIELDS = 14
 N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_HORIZON, N_ARRIVALS, N_USED = range(
     8
 )  # then the other fates (E14)
 N_FIELDS = 14
+
+# Panels; clocks that follow those of their lanes are rows (clock, lane of its last input, no other input, slack).
+P_GROUP, P_LANES, P_SOURCE, P_ENTRY, P_CLOCK, P_TAKE, P_TAKES, P_LATER, P_LATER_COUNT = range(9)
+P_FIELDS = 9
+LATER = 4
 
 # The head: where the tables are, and where the driver stands.
 (H_TIMELINES, H_GROUPS, H_EDGES, H_SOURCES, H_ENTRIES, H_TICKS) = range(6)
@@ -86,7 +93,9 @@ N_FIELDS = 14
 H_CLOCKS, H_INPUTS, H_DEPS = range(32, 35)
 (H_RANGES, H_DIRTY, H_CHANGED_LANES, H_LANE_COUNT, H_CHANGING, H_PLAIN, H_NOW) = range(35, 42)
 (H_RECORDS, H_RECORD_ROOM, H_RECORD_COUNT, H_TOLD, H_TOLD_ROOM, H_TOLD_COUNT) = range(42, 48)
-H_FIELDS = 48
+H_PANELS, H_PANEL_COUNT, H_SWEPT = range(48, 51)  # H_SWEPT: panels have closed something
+H_ROW_KIND, H_ROW_SOURCE, H_ROW_TIMES, H_ROW_PLACE, H_ROW_TABLE = range(51, 56)  # of `drive_row`
+H_FIELDS = 56
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)

@@ -49,8 +49,35 @@ def close_rectangle(head, index, r0, r1, a, b):
         if g[at.G_KIND] == at.CROSS:
             cross(head, index, start, stop)
             continue
-        statuses(head, index, start, stop, a, b)
+        if not _steady(head, g, t, start, stop, a, b):
+            statuses(head, index, start, stop, a, b)
         values(head, index, start, stop, a, b)
+
+
+@njit(**options)
+def _steady(head, g, t, r0, r1, a, b):
+    """Whether every input of every cell has its value and no cell is in warm-up; then all are rows with a value."""
+    if g[at.G_PLAIN] == 0 or r0 == 0:
+        return False
+    G, E, M, N = groups_of(head), edges_of(head), rows_of(g, t), counts_of(g, t)
+    S, before, lacking = status_of(g, t), N[r0 - 1, a:b], False
+    for i in range(b - a):
+        lacking |= before[i] < g[at.G_ROWS] - 1
+    for n in range(g[at.G_FIRST_EDGE], g[at.G_END_EDGE]):
+        U, first = status_of(G[E[n, at.E_UP]], t), E[n, at.E_FIRST_LANE]
+        for r in range(r0, r1):
+            there = U[r, first + a : first + b]
+            for i in range(b - a):
+                lacking |= there[i] != VALUE
+    if lacking:
+        return False
+    for r in range(r0, r1):
+        M[r, a:b] = 1
+        S[r, a:b] = VALUE
+        now, last = N[r, a:b], N[r - 1, a:b]
+        for i in range(b - a):
+            now[i] = last[i] + 1
+    return True
 
 
 @njit(**options)

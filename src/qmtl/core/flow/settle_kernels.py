@@ -12,19 +12,26 @@ from qmtl.core.flow.timeline import FOREVER, NEVER
 
 
 @njit(**options)
+def forget(head):
+    """Nothing closes."""
+    count = head[at.H_CLOCK_COUNT]
+    i64_1(head[at.H_BEGIN], count)[:] = FOREVER
+    i64_1(head[at.H_END], count)[:] = NEVER
+    head[at.H_SWEPT] = 0
+
+
+@njit(**options)
 def reached(head, used):
-    """From where to where each clock closes, by the log of what it did."""
+    """From where to where each clock closes, by the log of what it did beside what panels did."""
     count = head[at.H_CLOCK_COUNT]
     begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
-    begin[:] = FOREVER
-    end[:] = NEVER
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     for n in range(used):
         k = log[n, 0]
         begin[k] = min(begin[k], log[n, 1])
         end[k] = max(end[k], log[n, 2])
     head[at.H_LOG_USED], head[at.H_GROUP] = used, 0
-    head[at.H_CLOSING] = 1 if used > 0 else 0
+    head[at.H_CLOSING] = 1 if used > 0 or head[at.H_SWEPT] == 1 else 0
 
 
 @njit(**options)
@@ -80,6 +87,9 @@ def room(head):
     for k in range(count):
         if end[k] <= begin[k]:
             continue
+        if k > 0 and begin[k] == begin[k - 1] and end[k] == end[k - 1]:
+            if C[at.C_INTERVAL, k] == C[at.C_INTERVAL, k - 1]:
+                continue  # the same rows
         interval = C[at.C_INTERVAL, k]
         n = _timeline(T, interval)
         t = T[n]
@@ -125,6 +135,18 @@ def _timeline(T, interval):
     return n
 
 
+@njit(**within)
+def _together(g, begin, end):
+    """Whether all lanes of a group close the same rows."""
+    first = g[at.G_CLOCK_FIRST]
+    if g[at.G_CLOCK_STEP] < 1:
+        return g[at.G_CLOCK_STEP] == 0
+    lo, hi, apart = begin[first : first + g[at.G_LANES]], end[first : first + g[at.G_LANES]], False
+    for lane in range(g[at.G_LANES]):
+        apart |= (lo[lane] != lo[0]) | (hi[lane] != hi[0])
+    return not apart
+
+
 @njit(**options)
 def close_group(head, index):
     """Neighbouring lanes that close the same rows are one rectangle."""
@@ -133,6 +155,12 @@ def close_group(head, index):
     g = G[index]
     t, clock = T[g[at.G_TIMELINE]], i64_1(g[at.G_CLOCKS], g[at.G_LANES])
     lanes, lane = g[at.G_LANES], 0
+    if _together(g, begin, end):
+        lo, hi = begin[g[at.G_CLOCK_FIRST]], end[g[at.G_CLOCK_FIRST]]
+        if hi > lo:
+            r0, r1 = (lo - t[at.T_BASE]) // t[at.T_INTERVAL], (hi - t[at.T_BASE]) // t[at.T_INTERVAL]
+            close_rectangle(head, index, max(r0, 0), r1, 0, lanes)
+        return
     while lane < lanes:
         lo, hi = begin[clock[lane]], end[clock[lane]]
         stop = lanes if g[at.G_KIND] == at.CROSS else lane + 1
@@ -150,4 +178,5 @@ def told(head, advances):
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     for n in range(len(advances)):
         log[n] = advances[n]
+    forget(head)
     reached(head, len(advances))

@@ -99,11 +99,18 @@ class Timeline:
             self.moved()
         self.fields[T_ROWS] = max(rows, self.rows + shift)
 
-    def reserve(self, first: int, last: int) -> None:
-        """Room for buckets ``first..last``, so that a run of known length never moves. Pages unused cost nothing."""
+    def reserve(self, first: int, last: int, touch: bool = False) -> None:
+        """Room for buckets ``first..last``, so that a run of known length never moves. Pages unused cost nothing.
+
+        `touch` asks the system for all of it now, so that no arrival has to wait for a page.
+        """
         rows = max(self.rows, 1)
         self.ensure(first, last)
         self.fields[T_ROWS] = rows
+        for array in (self.V, *self.planes) if touch else ():
+            array[rows:] = 0
+        for copies in self.copies if touch else ():
+            copies[-(-rows // COPY) :] = 0
 
     def _move(self, rows: int, shift: int) -> None:
         capacity = max(256, -(-(rows + rows // 2) // COPY) * COPY)
