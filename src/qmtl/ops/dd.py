@@ -6,9 +6,15 @@ D. E. Knuth, The Art of Computer Programming 2, 4.2.2. A value that is not finit
 
 from __future__ import annotations
 
-from qmtl.core.compiled import njit
+from fractions import Fraction
+from math import isfinite, nan
+from typing import Any
 
-SPLITTER = 134217729.0  # 2**27 + 1
+import numba
+from numba import types
+from numba.extending import intrinsic
+
+from qmtl.core.compiled import njit
 
 options = {"cache": True, "error_model": "numpy", "nogil": True, "inline": "never"}
 
@@ -21,17 +27,21 @@ def two_sum(a, b):
     return s, (a - (s - t)) + (b - t)
 
 
+@intrinsic
+def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a · b + c, rounded once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
 @njit(**options)
 def two_prod(a, b):
     """a · b exactly, as (product, error)."""
     p = a * b
-    t = SPLITTER * a
-    ah = t - (t - a)
-    al = a - ah
-    t = SPLITTER * b
-    bh = t - (t - b)
-    bl = b - bh
-    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+    return p, _fma(a, b, -p)
 
 
 @njit(**options)
@@ -73,3 +83,10 @@ def ratio(ah, al, bh, bl):
     ph, pl = mul(q, 0.0, bh, bl)
     rh, _ = add(ah, al, -ph, -pl)
     return q + rh / bh
+
+
+if numba.config.DISABLE_JIT:
+
+    def two_prod(a: float, b: float) -> tuple[float, float]:
+        p = a * b
+        return p, float(Fraction(a) * Fraction(b) - Fraction(p)) if isfinite(p) else nan
