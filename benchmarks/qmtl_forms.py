@@ -124,7 +124,7 @@ def rows(of: Workload) -> tuple[float, Outputs]:
     """All bars of a minute in one call: as a row, in the order of the symbols, where all of them are there."""
     if of.disordered:
         return _run(of, pairwise(of.arrivals.offsets.tolist()))
-    table = np.ascontiguousarray(np.stack([of.field(name) for name in FIELDS], axis=2))
+    table = np.ascontiguousarray(np.stack([of.field(name) for name in FIELDS], axis=1))
     calls = [(time, time + MINUTE, values) for time, values in zip(of.times.tolist(), table, strict=True)]
     engine = _engine(of)
     began = perf_counter()

@@ -13,62 +13,49 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
-from qmtl.core.compiled import njit
-
-options = {"cache": True, "error_model": "numpy", "nogil": True}
+options = {
+    "cache": True,
+    "error_model": "numpy",
+    "nogil": True,
+    "_nrt": False,
+}  # nothing is allocated or counted
 within = options | {"forceinline": True}  # small and hot: passing a few arrays costs more than the work
+array = options | {"inline": "always"}  # what answers an array
+allocating = options | {"_nrt": True}
 
 
-@intrinsic
-def _pointer(typing: Any, address: Any) -> Any:
+def _array(dtype: Any, dimensions: int) -> Any:
+    """A compiled function of an address and a shape: the array in C order that stands there. It owns nothing."""
+    kind = types.Array(dtype, dimensions, "C")
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+        made = context.make_array(kind)(context, builder)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(dtype)))
+        strides = [size] if dimensions == 1 else [builder.mul(args[2], size), size]
+        data = builder.inttoptr(args[0], made.data.type)
+        populate_array(made, data=data, shape=args[1:], strides=strides, itemsize=size, meminfo=None)
+        return made._getvalue()
 
-    return types.voidptr(types.int64), generate
+    @intrinsic
+    def vector(typing: Any, address: Any, n: Any) -> Any:
+        return kind(types.int64, types.int64), generate
 
+    @intrinsic
+    def matrix(typing: Any, address: Any, rows: Any, width: Any) -> Any:
+        return kind(types.int64, types.int64, types.int64), generate
 
-@njit(**within)
-def f64_1(address, n):
-    return carray(_pointer(address), (n,), np.float64)
-
-
-@njit(**within)
-def f64_2(address, rows, width):
-    return carray(_pointer(address), (rows, width), np.float64)
-
-
-@njit(**within)
-def i64_1(address, n):
-    return carray(_pointer(address), (n,), np.int64)
+    return vector if dimensions == 1 else matrix
 
 
-@njit(**within)
-def i64_2(address, rows, width):
-    return carray(_pointer(address), (rows, width), np.int64)
-
-
-@njit(**within)
-def i32_2(address, rows, width):
-    return carray(_pointer(address), (rows, width), np.int32)
-
-
-@njit(**within)
-def i32_1(address, n):
-    return carray(_pointer(address), (n,), np.int32)
-
-
-@njit(**within)
-def u8_1(address, n):
-    return carray(_pointer(address), (n,), np.uint8)
-
-
-@njit(**within)
-def u8_2(address, rows, width):
-    return carray(_pointer(address), (rows, width), np.uint8)
+f64_1, f64_2 = _array(types.float64, 1), _array(types.float64, 2)
+i64_1, i64_2 = _array(types.int64, 1), _array(types.int64, 2)
+i32_1, i32_2 = _array(types.int32, 1), _array(types.int32, 2)
+u8_1, u8_2 = _array(types.uint8, 1), _array(types.uint8, 2)
 
 
 _F2, _F1 = types.Array(types.float64, 2, "C"), types.Array(types.float64, 1, "C")
@@ -77,6 +64,7 @@ _I1, _I = types.Array(types.int64, 1, "C"), types.int64
 MAP = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I, _I)
 WINDOW = types.void(_F2, _U2, _N2, _I1, _I, _I1, _I1, _F1, _F2, _I, _I, _I, _I)
 SCAN = types.void(_F2, _U2, _I1, _I1, _F2, _I1, _F1, _I, _I, _I, _I)
+CORRECT = types.boolean(_I1, _I)
 CROSS = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I)
 
 
@@ -90,19 +78,19 @@ def _caller(kernel: Any) -> Any:
             target = builder.inttoptr(values[0], form.as_pointer())
             given = zip(cgutils.unpack_tuple(builder, values[1]), args.types, kernel.args, strict=True)
             cast = [context.cast(builder, value, have, want) for value, have, want in given]
-            status, _ = context.call_conv.call_function(
+            status, answer = context.call_conv.call_function(
                 builder, target, kernel.return_type, kernel.args, cast
             )
             with cgutils.if_unlikely(builder, status.is_error):
                 context.call_conv.return_status_propagate(builder, status)
-            return context.get_dummy_value()
+            return context.get_dummy_value() if kernel.return_type == types.void else answer
 
-        return types.void(types.int64, args), generate
+        return kernel.return_type(types.int64, args), generate
 
     return call
 
 
-call_map, call_window, call_scan, call_cross = map(_caller, (MAP, WINDOW, SCAN, CROSS))
+call_map, call_window, call_scan, call_cross, call_correct = map(_caller, (MAP, WINDOW, SCAN, CROSS, CORRECT))
 
 
 def address_of(function: Callable[..., Any], signature: Any) -> int:
@@ -133,7 +121,7 @@ if numba.config.DISABLE_JIT:  # the same by Python alone: slow, and easy to step
         _known[id(function)] = function
         return id(function)
 
-    def _call(address: int, args: tuple[Any, ...]) -> None:
-        _known[int(address)](*args)
+    def _call(address: int, args: tuple[Any, ...]) -> Any:
+        return _known[int(address)](*args)
 
-    call_map = call_window = call_scan = call_cross = _call
+    call_map = call_window = call_scan = call_cross = call_correct = _call

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from qmtl.core.flow import address_kernels as addresses
+from qmtl.core.flow import correct_kernels
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.clock import Clocks
 from qmtl.core.flow.emission import Log
@@ -78,6 +79,8 @@ class Book:
         head[at.H_ROW_SOURCE] = self._keep(np.arange(count, dtype=np.int32))
         head[at.H_ROW_TIMES] = self._keep(np.zeros((2, count), np.int64))
         head[at.H_ROW_PLACE] = self._keep(np.arange(count))
+        width = max((int(entry.take.max()) + 1 for source in sources for entry in source.bars), default=0)
+        head[at.H_ROW_VALUES] = self._keep(np.zeros((count, width)))
         head[at.H_ROW_TABLE] = self._keep(np.zeros((1, 2), np.int64))
 
     def _panels(self, table: np.ndarray, entries: np.ndarray, sources: list[Source]) -> None:
@@ -123,6 +126,7 @@ class Book:
         rows = LOG_ROWS + 2 * count
         head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
         head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
+        head[at.H_CORRECT] = addresses.address_of(correct_kernels.correct_group, addresses.CORRECT)
         self._ranges()
         lanes = max((g.lanes for g in self._plan.groups), default=1)
         head[at.H_WORK] = self._keep(np.zeros(at.BLOCK * lanes, np.uint8))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from qmtl.core.compiled import njit
-from qmtl.core.flow.address_kernels import options, within
+from qmtl.core.flow.address_kernels import allocating, options, within
 from qmtl.core.flow.layout import (
     C_AT_RAW,
     C_END_DEP,
@@ -158,7 +158,7 @@ def tick(C, inputs, deps, k, ts, step, log, used, pending):
     return used
 
 
-@njit(**options)
+@njit(**allocating)
 def run(C, inputs, deps, count, rows, value, step, log):
     """Entry clocks and tick streams (`rows` of `C`; clocks are the first `count`) have seen `value`."""
     used, pending = 0, np.empty(count + 1, np.int64)

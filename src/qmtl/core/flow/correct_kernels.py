@@ -23,7 +23,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import i64_1, i64_2, options
+from qmtl.core.flow.address_kernels import allocating, i64_1, i64_2, options
 from qmtl.core.flow.rectangle_kernels import cross, statuses, values
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import COPY, FOREVER, GAP, NEVER, NULL, VALUE
@@ -132,7 +132,7 @@ def _dirty(head, index, dirty, lanes):
     return count
 
 
-@njit(**options)
+@njit(**allocating)
 def correct_group(head, index):
     """Recompute what changes of its inputs reach; false where there is no room to tell it, and nothing was done."""
     G = groups_of(head)
@@ -170,7 +170,7 @@ def _judge(head, index, r0, r1, lane):
         statuses(head, index, start, min(r1, start + at.BLOCK), lane, lane + 1)
 
 
-@njit(**options)
+@njit(**allocating)
 def _outputs(V, out, lane, low, high):
     before = np.empty((high - low, len(out)))
     for r in range(low, high):
@@ -179,7 +179,7 @@ def _outputs(V, out, lane, low, high):
     return before
 
 
-@njit(**options)
+@njit(**allocating)
 def _correct_lane(head, index, lane, low, high, stop):
     G, T = groups_of(head), timelines_of(head)
     g = G[index]
@@ -203,7 +203,7 @@ def _correct_lane(head, index, lane, low, high, stop):
     _tell(head, index, lane, low, high, old, before, 0)
 
 
-@njit(**options)
+@njit(**allocating)
 def _replay(head, index, lane, low, high, stop, old):
     """A scan from the copy of its state before `low`, until its state has the bits of a later copy."""
     G, T = groups_of(head), timelines_of(head)
@@ -231,7 +231,7 @@ def _replay(head, index, lane, low, high, stop, old):
             return
 
 
-@njit(**options)
+@njit(**allocating)
 def _correct_cross(head, index, low, high):
     G, T = groups_of(head), timelines_of(head)
     g = G[index]

@@ -19,7 +19,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import i32_1, i64_1, i64_2, options, u8_1, within
+from qmtl.core.flow.address_kernels import f64_2, i32_1, i64_1, i64_2, options, u8_1, within
 from qmtl.core.flow.late_kernels import given, late
 from qmtl.core.flow.settle_kernels import forget, reached, settle
 from qmtl.core.flow.timeline import NEVER, PENDING
@@ -56,16 +56,36 @@ def drive(head, kind, source, ts, available, row, tables, known, start, stop):
 
 @njit(**options)
 def drive_row(head, step, ts, available, values):
-    """The bars of one time from all sources, in their order, as `drive` would; `step`: of the first. Answers as it."""
+    """The bars of one time from all sources, in their order, as `drive` would; `step`: of the first. Answers as it.
+
+    `values`: a row per field, a column per source.
+    """
     count = head[at.H_SOURCE_COUNT]
     kind, source = u8_1(head[at.H_ROW_KIND], count), i32_1(head[at.H_ROW_SOURCE], count)
     columns, place = i64_2(head[at.H_ROW_TIMES], 2, count), i64_1(head[at.H_ROW_PLACE], count)
     columns[0], columns[1] = ts, available
     tables = i64_2(head[at.H_ROW_TABLE], 1, 2)
-    tables[0, 0], tables[0, 1] = values.ctypes.data, values.shape[1]
+    head[at.H_COLUMNS], head[at.H_ROW_WIDTH] = values.ctypes.data, len(values)
+    tables[0, 0], tables[0, 1] = head[at.H_ROW_VALUES], len(values)
     known = u8_1(head[at.H_ROW_KIND], 0)
     head[at.H_STEP], head[at.H_PLAIN] = step, 1
-    return drive(head, kind, source, columns[0], columns[1], place, tables, known, 0, count)
+    if sources_of(head)[at.S_PANEL, 0] < 0:
+        _by_source(head)
+    answer = drive(head, kind, source, columns[0], columns[1], place, tables, known, 0, count)
+    head[at.H_COLUMNS] = 0
+    return answer
+
+
+@njit(**within)
+def _by_source(head):
+    """The values that `drive_row` was given, as a table with a row per source."""
+    if head[at.H_COLUMNS] != 0:
+        count, width = head[at.H_SOURCE_COUNT], head[at.H_ROW_WIDTH]
+        X, table = f64_2(head[at.H_COLUMNS], width, count), f64_2(head[at.H_ROW_VALUES], count, width)
+        for s in range(count):
+            for field in range(width):
+                table[s, field] = X[field, s]
+        head[at.H_COLUMNS] = 0
 
 
 @njit(**within)
@@ -100,6 +120,7 @@ def _arrive(head, kind, source, ts, available, row, tables, known, stop):
             i += taken
             if taken > 0:
                 continue
+            _by_source(head)
         if not _regular(head, source, ts, available, known, i):
             break
         s, step = source[i], head[at.H_STEP] + i

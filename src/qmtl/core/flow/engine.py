@@ -45,6 +45,7 @@ class Engine:
         self.step = 0
         self.sources = [self._source(nodes, names) for nodes, names in zip(sources, fields, strict=True)]
         self.flow.book.feed(self.sources)
+        self._shape = (len(fields[0]) if len(set(fields)) == 1 else -1, len(self.sources))
         self._ticks = any(source.ticks for source in self.sources)
 
     def _source(self, nodes: list[Node], names: tuple[str, ...]) -> Source:
@@ -98,16 +99,16 @@ class Engine:
     def row(self, event_ns: int, available_ns: int, values: np.ndarray) -> None:
         """As `advance` over one bar of every source, in their order, of one bucket and known at one instant.
 
-        `values`: float64 (sources, fields), C order. Raises ValueError for another shape or type.
+        `values`: float64 (fields, sources) in C order. Raises ValueError for another shape, type or order.
         """
-        if values.dtype != np.float64 or len(values) != len(self.sources) or not values.flags.c_contiguous:
-            raise ValueError(f"{len(self.sources)} rows of float64 in C order are wanted")
+        if values.dtype != np.float64 or values.shape != self._shape or not values.flags.c_contiguous:
+            raise ValueError(f"float64 of shape {self._shape} in C order is wanted, not {values.shape}")
         if self._ticks or self.flow.careful:
             self.advance(Row(event_ns, available_ns, values))
             return
         answer = drive_row(self.flow.book.head, self.step, event_ns, available_ns, values)
         if answer == layout.DONE:
-            self.step += len(values)
+            self.step += len(self.sources)
         else:
             self._go_on(answer, Row(event_ns, available_ns, values))
 

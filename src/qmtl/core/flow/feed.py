@@ -44,17 +44,17 @@ class Arrivals(Protocol):
 
 
 class Row:
-    """Arrivals: one bar of every source, in their order."""
+    """Arrivals: one bar of every source, in their order; `values` has a row per field, a column per source."""
 
     values: Sequence[Array] = ()
     event_id: Sequence[Any] = ()
     revision: Sequence[Any] = ()
 
     def __init__(self, event_ns: int, available_ns: int, values: Array) -> None:
-        count = len(values)
+        count = values.shape[1]
         self.kind, self.source = np.zeros(count, np.uint8), np.arange(count, dtype=np.int32)
         self.event_ns, self.available_ns = np.full(count, event_ns), np.full(count, available_ns)
-        self.row, self.flat = np.arange(count), values
+        self.row, self.flat = np.arange(count), np.ascontiguousarray(values.T)
 
 
 class _Field:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from qmtl.core.compiled import njit
 from qmtl.core.flow import clock_kernels as clocks
 from qmtl.core.flow import correct_kernels as correct
@@ -17,13 +15,13 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import f64_1, i64_1, i64_2, options, within
+from qmtl.core.flow.address_kernels import array, f64_1, i64_1, i64_2, options
 from qmtl.core.flow.settle_kernels import forget, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
 
 
-@njit(**within)
+@njit(**array)
 def given(source, row, tables, i):
     """The values of arrival i: in row `row[i]` of the table of its source, or of the only table there is."""
     n = source if len(tables) > 1 else 0
@@ -100,7 +98,10 @@ def _revise(head, n, ts, following, x):
     r = (ts - t[at.T_BASE]) // t[at.T_INTERVAL]
     V, S = values_of(t), status_of(g, t)
     take, out = i64_1(N[at.N_TAKE, n], N[at.N_TAKES, n]), i64_1(g[at.G_OUT], g[at.G_OUTS])
-    was, before = S[r, lane], np.empty(len(out))
+    was, before = (
+        S[r, lane],
+        f64_1(head[at.H_TOLD] + 8 * head[at.H_TOLD_COUNT], len(out)),
+    )  # where `tell` puts them
     for c in range(len(take)):
         before[c] = V[r, out[c] + lane]
         V[r, out[c] + lane] = x[take[c]]

@@ -95,7 +95,9 @@ H_CLOCKS, H_INPUTS, H_DEPS = range(32, 35)
 (H_RECORDS, H_RECORD_ROOM, H_RECORD_COUNT, H_TOLD, H_TOLD_ROOM, H_TOLD_COUNT) = range(42, 48)
 H_PANELS, H_PANEL_COUNT, H_SWEPT = range(48, 51)  # H_SWEPT: panels have closed something
 H_ROW_KIND, H_ROW_SOURCE, H_ROW_TIMES, H_ROW_PLACE, H_ROW_TABLE = range(51, 56)  # of `drive_row`
-H_FIELDS = 56
+H_CORRECT = 56  # the address of `correct_group`
+H_ROW_VALUES, H_ROW_WIDTH, H_COLUMNS = range(57, 60)  # a row's values by source; those given, by field, or 0
+H_FIELDS = 60
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)

@@ -77,20 +77,36 @@ def _in_step(head, P, t, time, available):
 
 
 @njit(**within)
+def _beside(place):
+    """Whether rows of a table follow each other."""
+    apart = False
+    for lane in range(len(place)):
+        apart |= place[lane] != place[0] + lane
+    return not apart
+
+
+@njit(**within)
 def _store(head, P, g, t, r, place, tables):
     Q, N, n = sources_of(head), entries_of(head), P[at.P_LANES]
     s, e = P[at.P_SOURCE], P[at.P_ENTRY]
     V, out = values_of(t), i64_1(g[at.G_OUT], g[at.G_OUTS])
     take = i64_1(P[at.P_TAKE], P[at.P_TAKES])
-    if len(tables) == 1:
-        X = f64_2(tables[0, 0], place[n - 1] + 1, tables[0, 1])
+    if head[at.H_COLUMNS] != 0:
+        X = f64_2(head[at.H_COLUMNS], head[at.H_ROW_WIDTH], head[at.H_SOURCE_COUNT])
         for c in range(len(take)):
-            column, field = V[r, out[c] : out[c] + n], take[c]
+            column, given = V[r, out[c] : out[c] + n], X[take[c], s : s + n]
             for lane in range(n):
-                column[lane] = X[place[lane], field]
+                column[lane] = given[lane]
+    elif len(tables) == 1 and _beside(place):
+        X = f64_2(tables[0, 0], place[0] + n, tables[0, 1])[place[0] :]
+        for c in range(len(take)):
+            column, given = V[r, out[c] : out[c] + n], X[:, take[c]]
+            for lane in range(n):
+                column[lane] = given[lane]
     else:
         for lane in range(n):
-            x = f64_2(tables[s + lane, 0], place[lane] + 1, tables[s + lane, 1])[place[lane]]
+            where = tables[s + lane if len(tables) > 1 else 0]
+            x = f64_2(where[0], place[lane] + 1, where[1])[place[lane]]
             for c in range(len(take)):
                 V[r, out[c] + lane] = x[take[c]]
     status_of(g, t)[r, :n] = PENDING
@@ -112,7 +128,9 @@ def _move(head, P, t, time, available, step, log, used):
     Q, C, n = sources_of(head), clocks_of(head), P[at.P_LANES]
     s, k, end = P[at.P_SOURCE], P[at.P_CLOCK], time + t[at.T_INTERVAL]
     Q[at.S_TOP, s : s + n] = end
-    Q[at.S_LAST, s : s + n] = available
+    arrived = Q[at.S_LAST, s : s + n]
+    for lane in range(n):
+        arrived[lane] = available[lane]
     C[at.C_SEEN, k : k + n] = end
     wm, start, front = end - C[at.C_LATENESS, k], C[at.C_NEXT, k], C[at.C_FRONT, k]
     if wm <= C[at.C_WM, k]:

@@ -162,7 +162,9 @@ def _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b):
     while r < r1:
         if r % COPY == 0:
             for w in range(len(s)):
-                copies[r // COPY, w * lanes + a : w * lanes + b] = s[w, a:b]
+                copy, state = copies[r // COPY, w * lanes + a : w * lanes + b], s[w, a:b]
+                for i in range(b - a):
+                    copy[i] = state[i]
         stop = min(r1, (r // COPY + 1) * COPY)
         call_scan(g[at.G_FUNCTION], (V, M, bucket, out, s, ins, p, r, stop, a, b))
         r = stop

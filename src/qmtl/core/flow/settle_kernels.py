@@ -6,7 +6,7 @@ from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.access_kernels import clocks_of, groups_of, timelines_of
-from qmtl.core.flow.address_kernels import i32_2, i64_1, i64_2, options, within
+from qmtl.core.flow.address_kernels import call_correct, i32_2, i64_1, i64_2, options, within
 from qmtl.core.flow.rectangle_kernels import close_rectangle
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
@@ -56,7 +56,7 @@ def settle(head):
                 head[at.H_GROUP] += 1
                 return at.CALL
         elif G[index, at.G_KIND] != at.NOTHING:
-            if changing == 1 and not correct.correct_group(head, index):
+            if changing == 1 and not call_correct(head[at.H_CORRECT], (head, index)):
                 return at.FULL
             if closing > 0:
                 close_group(head, index)
@@ -177,6 +177,7 @@ def told(head, advances):
     """What clocks closed outside of `drive`, for `settle`."""
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     for n in range(len(advances)):
-        log[n] = advances[n]
+        for field in range(4):
+            log[n, field] = advances[n, field]
     forget(head)
     reached(head, len(advances))

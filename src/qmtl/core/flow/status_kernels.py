@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from qmtl.core.compiled import njit
+from qmtl.core.flow.address_kernels import options
 from qmtl.core.flow.timeline import GAP, NONE, NULL, PENDING, VALUE
 
 NO_ROW, OWN, MISSING, WARM, ANY = 1, 2, 4, 8, 16
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def fold_own(W, S, lanes, required, computed, r0, r1, a, b):
     """An input of the node's own interval: present iff it has its value at the bucket."""
     absent = (NO_ROW | MISSING) if required else 0
@@ -31,7 +32,7 @@ def fold_own(W, S, lanes, required, computed, r0, r1, a, b):
                 W[r - r0, lane - a] |= bits
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def fold_beside(W, S, first, required, computed, r0, r1, a, b):
     """As `fold_own`, of lanes that lie side by side from `first` on."""
     absent = np.uint8((NO_ROW | MISSING) if required else 0)
@@ -43,7 +44,7 @@ def fold_beside(W, S, first, required, computed, r0, r1, a, b):
             w[i] |= there if s[i] == VALUE else (cold if s[i] == NONE else absent)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def latest(S, lane, row):
     """The last row at or before `row` with a value, or -1."""
     while row >= 0 and S[row, lane] != VALUE:
@@ -51,7 +52,7 @@ def latest(S, lane, row):
     return row
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def fold_coarse(
     W, S, up_base, up_interval, up_rows, lanes, required, computed, base, interval, r0, r1, a, b, at
 ):
@@ -78,7 +79,7 @@ def fold_coarse(
                 W[r - r0, lane - a] |= WARM
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def count_rows(W, M, N, needs_row, r0, r1, a, b):
     """Which buckets are rows of the node, and how many there are up to each (E5)."""
     mask, want = np.uint8(NO_ROW if needs_row else OWN), np.uint8(0 if needs_row else OWN)
@@ -87,14 +88,15 @@ def count_rows(W, M, N, needs_row, r0, r1, a, b):
         for i in range(len(m)):
             m[i] = 1 if w[i] & mask == want else 0
         if r == 0:
-            now[:] = m
+            for i in range(len(m)):
+                now[i] = m[i]
             continue
         before = N[r - 1, a:b]
         for i in range(len(m)):
             now[i] = before[i] + m[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def judge(W, S, M, N, rows, r0, r1, a, b):
     """Statuses of a node whose windows are rows. What was recorded stays recorded (reading 5)."""
     for r in range(r0, r1):
@@ -108,7 +110,7 @@ def judge(W, S, M, N, rows, r0, r1, a, b):
             s[i] = new if new == VALUE or fresh else lost
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def gather(V, off, source, column, lanes, r0, r1, a, b):
     """Bring scattered lanes of an own-interval input side by side."""
     for r in range(r0, r1):
@@ -116,7 +118,7 @@ def gather(V, off, source, column, lanes, r0, r1, a, b):
             V[r, off + lane] = source[r, column + lanes[lane]]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def gather_at(V, off, source, column, lanes, at, r0, r1, a, b):
     """Bring the values of a coarser input to the rows that see them."""
     for r in range(r0, r1):
@@ -125,7 +127,7 @@ def gather_at(V, off, source, column, lanes, at, r0, r1, a, b):
             V[r, off + lane] = source[u, column + lanes[lane]] if u >= 0 else np.nan
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def settle_nulls(S, M, r0, r1, a, b):
     """After a kernel that may answer "no value": M = 0 where status said VALUE becomes a gap."""
     for r in range(r0, r1):
@@ -134,7 +136,7 @@ def settle_nulls(S, M, r0, r1, a, b):
                 S[r, lane] = GAP
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def close_bars(S, r0, r1, a, b):
     """A bar stream's stored bars become its values when their bucket closes; it records no gaps."""
     for r in range(r0, r1):
@@ -143,7 +145,7 @@ def close_bars(S, r0, r1, a, b):
                 S[r, a + i] = VALUE
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def nth_row_after(M, lane, row, n, stop):
     """The row of the n-th row (M = 1) after `row`, or `stop - 1` when there are fewer before `stop`."""
     while n > 0 and row < stop - 1:
@@ -153,7 +155,7 @@ def nth_row_after(M, lane, row, n, stop):
     return row
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def cross_status(M, S, per_lane, min_count, r0, r1, lanes):
     """A cross-section: `min_count` lanes must be present; with a value per lane, the lane too."""
     for r in range(r0, r1):
@@ -168,7 +170,7 @@ def cross_status(M, S, per_lane, min_count, r0, r1, lanes):
             S[r, lane] = new
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(**options)
 def resample(
     V,
     S,
