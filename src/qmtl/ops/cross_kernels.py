@@ -5,10 +5,46 @@ from __future__ import annotations
 import numpy as np
 
 from qmtl.core.compiled import njit
+from qmtl.ops import dd
 
 MEAN, RANK, ZSCORE, DEMEAN, TOP, BOTTOM = range(6)
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
+bare = options | {"_nrt": False}  # nothing is allocated
+
+
+@njit(**bare)
+def _total(x, lost, n):
+    """The sum of the first n of x without rounding errors, folded in halves; both arrays are used up."""
+    for i in range(n):
+        lost[i] = 0.0
+    while n > 1:
+        half = (n + 1) // 2
+        for i in range(n - half):
+            x[i], e = dd.two_sum(x[i], x[i + half])
+            lost[i] += lost[i + half] + e
+        n = half
+    return x[0] + lost[0] if x[0] - x[0] == 0.0 else x[0]
+
+
+@njit(**bare)
+def _mean(x, here, work, lost):
+    """The mean of the lanes that are here and not NaN (NaN where there are none), and how many they are."""
+    count = 0
+    for i in range(len(x)):
+        takes_part = (here[i] == 1) & (x[i] == x[i])
+        work[i] = x[i] if takes_part else 0.0
+        count += 1 if takes_part else 0
+    return (_total(work, lost, len(x)) / count if count > 0 else np.nan), count
+
+
+@njit(**bare)
+def _deviation(x, here, mean, count, work, lost):
+    """The population standard deviation of the same lanes."""
+    for i in range(len(x)):
+        takes_part = (here[i] == 1) & (x[i] == x[i])
+        work[i] = (x[i] - mean) ** 2 if takes_part else 0.0
+    return np.sqrt(_total(work, lost, len(x)) / count) if count > 0 else np.nan
 
 
 @njit(**options)
@@ -45,27 +81,21 @@ def _lane(code, p, x, n, i, mean, std):
 
 @njit(**options)
 def across(V, M, out, ins, p, r0, r1, lanes):
-    """p: code, k. Sums run in the order of the lanes."""
+    """p: code, k."""
     code = int(p[0])
-    x = np.empty(lanes)
+    x, lost = np.empty(lanes), np.empty(lanes)
     for r in range(r0, r1):
-        n, count, total = 0, 0, 0.0
-        for lane in range(lanes):
-            if M[r, lane] == 1:
-                x[n] = V[r, ins[0] + lane]
-                if x[n] == x[n]:
-                    total += x[n]
-                    count += 1
-                n += 1
-        mean = total / count if count > 0 else np.nan
+        given, here = V[r, ins[0] : ins[0] + lanes], M[r, :lanes]
+        mean, count = _mean(given, here, x, lost)
         if code == MEAN:
             V[r, out[0]] = mean
             continue
-        square = 0.0
-        for j in range(n):
-            square += (x[j] - mean) ** 2 if x[j] == x[j] else 0.0
-        std = np.sqrt(square / count) if count > 0 else np.nan
-        at = 0
+        std = _deviation(given, here, mean, count, x, lost) if code == ZSCORE else 0.0
+        at, n = 0, 0
+        for lane in range(lanes):
+            if M[r, lane] == 1:
+                x[n] = V[r, ins[0] + lane]
+                n += 1
         for lane in range(lanes):
             if M[r, lane] == 1:
                 V[r, out[0] + lane] = _lane(code, p, x, n, at, mean, std)

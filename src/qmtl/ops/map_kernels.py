@@ -12,41 +12,45 @@ NEG, ABS, SIGN, LOG, EXP, SQRT, NOT = range(7)
 SERIES, RIGHT, LEFT = range(3)  # p[1]: both operands are series, or p[2] stands on that side
 
 options = {"cache": True, "error_model": "numpy", "nogil": True}
+bare = options | {"_nrt": False}  # nothing is allocated
 
 
-@njit(**options)
-def _operands(V, ins, p, r, a, b, constant):
-    x = V[r, ins[0] + a : ins[0] + b]
-    if p[1] == SERIES:
-        return x, V[r, ins[1] + a : ins[1] + b]
-    if p[1] == RIGHT:
-        return x, constant
-    return constant, x
+@njit(**bare)
+def _apply(code, x, y, o):
+    if code == ADD:
+        for i in range(len(o)):
+            o[i] = x[i] + y[i]
+    elif code == SUB:
+        for i in range(len(o)):
+            o[i] = x[i] - y[i]
+    elif code == MUL:
+        for i in range(len(o)):
+            o[i] = x[i] * y[i]
+    elif code == DIV:
+        for i in range(len(o)):
+            o[i] = x[i] / y[i]
+    else:
+        for i in range(len(o)):
+            o[i] = _binary(code, x[i], y[i])
+
+
+@njit(**bare)
+def _of_series(V, out, ins, code, r0, r1, a, b):
+    for r in range(r0, r1):
+        x, y = V[r, ins[0] + a : ins[0] + b], V[r, ins[1] + a : ins[1] + b]
+        _apply(code, x, y, V[r, out[0] + a : out[0] + b])
 
 
 @njit(**options)
 def arithmetic(V, M, out, ins, p, r0, r1, a, b):
     """IEEE arithmetic; `mod` has the sign of the divisor, as in Python; NaN stays NaN."""
-    code = int(p[0])
-    constant = np.full(0 if p[1] == SERIES else b - a, p[2])
+    if p[1] == SERIES:
+        _of_series(V, out, ins, int(p[0]), r0, r1, a, b)
+        return
+    constant = np.full(b - a, p[2])
     for r in range(r0, r1):
-        x, y = _operands(V, ins, p, r, a, b, constant)
-        o = V[r, out[0] + a : out[0] + b]
-        if code == ADD:
-            for i in range(len(x)):
-                o[i] = x[i] + y[i]
-        elif code == SUB:
-            for i in range(len(x)):
-                o[i] = x[i] - y[i]
-        elif code == MUL:
-            for i in range(len(x)):
-                o[i] = x[i] * y[i]
-        elif code == DIV:
-            for i in range(len(x)):
-                o[i] = x[i] / y[i]
-        else:
-            for i in range(len(x)):
-                o[i] = _binary(code, x[i], y[i])
+        x, o = V[r, ins[0] + a : ins[0] + b], V[r, out[0] + a : out[0] + b]
+        _apply(int(p[0]), x if p[1] == RIGHT else constant, constant if p[1] == RIGHT else x, o)
 
 
 @njit(**options)
@@ -71,8 +75,9 @@ def comparison(V, M, out, ins, p, r0, r1, a, b):
     """1.0 or 0.0; NaN where an operand is NaN."""
     code, constant = int(p[0]), np.full(b - a, p[2])
     for r in range(r0, r1):
-        x, y = _operands(V, ins, p, r, a, b, constant)
-        o = V[r, out[0] + a : out[0] + b]
+        o, x = V[r, out[0] + a : out[0] + b], V[r, ins[0] + a : ins[0] + b]
+        y = V[r, ins[1] + a : ins[1] + b] if p[1] == SERIES else constant
+        x, y = (y, x) if p[1] == LEFT else (x, y)
         for i in range(b - a):
             u, v = x[i], y[i]
             if u != u or v != v:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qmtl.core.compiled import njit
 
-options = {"cache": True, "error_model": "numpy", "nogil": True}
+options = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # nothing is allocated
 
 
 @njit(**options)

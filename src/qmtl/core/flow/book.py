@@ -18,7 +18,7 @@ from qmtl.core.flow.plan import EdgePlan, Group, Plan, Relation
 from qmtl.core.flow.timeline import FOREVER, NEVER
 from qmtl.core.graph.ir import NodeKind, OnLate
 
-LOG_ROWS = 1 << 14  # what clocks may do before what they closed is computed
+LOG_ROWS = 1024  # what clocks may do at least before what they closed is computed
 SIGNATURES = {
     KernelKind.MAP: (at.MAP, addresses.MAP),
     KernelKind.WINDOW: (at.WINDOW, addresses.WINDOW),
@@ -123,7 +123,7 @@ class Book:
         head[at.H_INPUT_COUNT], head[at.H_DEP_COUNT] = len(self._clocks.inputs), len(self._clocks.deps)
         self.begin, self.end = np.full(count, FOREVER, np.int64), np.full(count, NEVER, np.int64)
         head[at.H_BEGIN], head[at.H_END] = self._keep(self.begin), self._keep(self.end)
-        rows = LOG_ROWS + 2 * count
+        rows = max(LOG_ROWS, at.BLOCK * count) + 2 * count
         head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
         head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
         head[at.H_CORRECT] = addresses.address_of(correct_kernels.correct_group, addresses.CORRECT)

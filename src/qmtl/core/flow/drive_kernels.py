@@ -111,7 +111,7 @@ def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     count, used, i = head[at.H_CLOCK_COUNT], 0, head[at.H_POSITION]
     head[at.H_HIGH], head[at.H_SWEPT] = NEVER, 0
     forget(head)
-    while i < stop and used + count < len(log) and kind[i] == 0:
+    while i < stop and used + (head[at.H_SWEPT] + 1) * count < len(log) and kind[i] == 0:
         if Q[at.S_PANEL, source[i]] >= 0:
             number = Q[at.S_PANEL, source[i]]
             taken, used = panel.row(

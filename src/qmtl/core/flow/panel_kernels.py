@@ -173,4 +173,4 @@ def _closed(head, P, t, start, stop, step):
         steps = closed[r, k : k + n]
         for lane in range(n):
             steps[lane] = step + lane + 1
-    head[at.H_SWEPT] = 1
+    head[at.H_SWEPT] += 1

@@ -31,7 +31,7 @@ def reached(head, used):
         begin[k] = min(begin[k], log[n, 1])
         end[k] = max(end[k], log[n, 2])
     head[at.H_LOG_USED], head[at.H_GROUP] = used, 0
-    head[at.H_CLOSING] = 1 if used > 0 or head[at.H_SWEPT] == 1 else 0
+    head[at.H_CLOSING] = 1 if used > 0 or head[at.H_SWEPT] > 0 else 0
 
 
 @njit(**options)
