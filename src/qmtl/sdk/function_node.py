@@ -57,6 +57,8 @@ def function_node(
             _edge(name, one, lane, interval, settings.period)
             for (name, one), lane in zip(seen.items(), lanes, strict=True)
         )
+        if settings.vectorized:
+            _refuse_spans(signature.name, edges, interval)
         return declare(
             ir.Node(
                 kind=ir.NodeKind.FUNCTION,
@@ -75,6 +77,17 @@ def function_node(
         )
 
     return spread([one.operand for one in seen.values()], build)
+
+
+def _refuse_spans(name: str, edges: tuple[ir.Edge, ...], interval: int) -> None:
+    """A vectorized function takes windows of as many rows each, so that they make one array."""
+    for edge in edges:
+        if edge.window.rows is None or edge.node.interval_ns != interval:
+            raise mistake(
+                f"{name}() is vectorized, but its input {edge.name!r} is not a window of rows of its own interval",
+                value=edge.name,
+                cure=f"give {edge.name} as .window(30), or leave out vectorized=True",
+            )
 
 
 def _code(function: Callable[..., Any]) -> str:

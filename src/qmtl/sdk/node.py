@@ -49,7 +49,8 @@ class Node(Columns[Series], Series):
     on_missing       `"skip"` records a gap where a required input is missing, `"fail"` halts the node
     all_idle         `"flush"` or `"hold"` its watermark when all inputs are idle
     coarse_frontier  `"structural"`: do not wait for a coarser bar that cannot have ended; `"strict"`: wait
-    vectorized       called once per slice of rows
+    vectorized       called once for several rows: windows of shape (rows, period), an array of one number per row
+                     for each output; inputs are windows of rows of its own interval
     """
 
     __slots__ = ()

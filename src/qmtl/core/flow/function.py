@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from qmtl.core.errors import UserError
+from qmtl.core.flow import plain
 from qmtl.core.flow import status_kernels as cells
+from qmtl.core.flow.answer import answers, taken
 from qmtl.core.flow.emission import Failure, Log, compare
 from qmtl.core.flow.plan import EdgePlan, Group, Relation
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
@@ -28,9 +29,25 @@ class Halts:
 
 
 def close(
-    group: Group, halts: Halts, ticks: TickEntries, log: Log, lane: int, r0: int, r1: int, step: Any
+    group: Group,
+    halts: Halts,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    r0: int,
+    r1: int,
+    step: Callable[[int], int],
 ) -> None:
     """Compute rows ``[r0, r1)`` of lane `lane`, which close now, ascending. `step(row)` says at which arrival."""
+    key, timeline = (group.index, lane), group.timeline
+    assert timeline is not None
+    if plain.is_plain(group) and key not in halts.at and key not in log.inputs:
+
+        def halt(bucket: int, cause: str) -> None:
+            _halt(group, halts, log, lane, bucket, step(timeline.row(bucket)), cause)
+
+        plain.close(group, log.head, lane, r0, r1, halt)
+        return
     _rows(group, r0, r1, lane)
     for row in range(r0, r1):
         if (group.index, lane) in halts.at:
@@ -197,59 +214,25 @@ def _halt(group: Group, halts: Halts, log: Log, lane: int, bucket: int, step: in
 def _call(group: Group, lane: int, bucket: int, shown: list[Shown]) -> tuple[np.ndarray | None, str]:
     """The author's answer as a row of outputs, or the cause of its failure."""
     node = group.nodes[lane]
-    inputs = {e.name: _window(e, s) for e, s in zip(group.edges, shown, strict=True)}
-    view = View(inputs, bucket)
-    watermark = (bucket + group.interval,) if node.wants_watermark else ()
+    inputs = {e.name: _window(e, s, node.vectorized) for e, s in zip(group.edges, shown, strict=True)}
+    one = locked(np.array([bucket])) if node.vectorized else bucket
+    watermark = (one + group.interval,) if node.wants_watermark else ()
     assert node.function is not None
     try:
-        answer = node.function(view, *watermark, **dict(node.params))
+        answer = node.function(View(inputs, one), *watermark, **dict(node.params))
+        if node.vectorized:
+            found = answers(answer, node.outputs, 1)
+            return None if found is None else found[0], ""
         return taken(answer, node.outputs), ""
     except Exception as error:  # noqa: BLE001 - whatever an author's code raises is contained here
         return None, f"{type(error).__name__}: {error}"
 
 
-def _window(edge: EdgePlan, shown: Shown) -> Any:
-    stacked = locked(np.ascontiguousarray(shown.values.T))
+def _window(edge: EdgePlan, shown: Shown, as_rows: bool) -> Any:
+    """What a function sees of an input; `as_rows`, of shape (1, period)."""
+    stacked, times = locked(np.ascontiguousarray(shown.values.T)), locked(shown.times)
+    columns = [each[None] if as_rows else each for each in stacked]
     if edge.single:
-        return stacked[0]
-    return Columns(dict(zip(edge.names, stacked, strict=True)), locked(shown.times), 0, len(shown.times))
-
-
-def taken(answer: object, outputs: tuple[str, ...]) -> np.ndarray | None:
-    """An author's answer as float64 per output; None is a gap. Raises UserError for anything else."""
-    if answer is None:
-        return None
-    if isinstance(answer, Mapping):
-        if set(answer) != set(outputs):
-            raise UserError(
-                "the function's answer does not have the declared outputs",
-                place="return value",
-                value=sorted(map(str, answer)),
-                cure=f"return exactly {', '.join(outputs)}",
-            )
-        values = [answer[name] for name in outputs]
-    elif isinstance(answer, tuple):
-        values = list(answer)
-    else:
-        values = [answer]
-    if len(values) != len(outputs):
-        raise UserError(
-            f"{len(values)} values for {len(outputs)} outputs",
-            place="return value",
-            value=len(values),
-            cure=f"return one value for each of {', '.join(outputs)}",
-        )
-    if any(value is None for value in values):
-        return None
-    return np.array([_number(value) for value in values], np.float64)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, np.ndarray) and value.ndim > 0:
-        raise UserError(
-            f"an array of shape {value.shape} where a number is expected",
-            place="return value",
-            value=f"array{value.shape}",
-            cure="return a number, for example value[-1]",
-        )
-    return float(value)
+        return columns[0]
+    times = times[None] if as_rows else times
+    return Columns(dict(zip(edge.names, columns, strict=True)), times, 0, len(times))

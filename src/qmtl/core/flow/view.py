@@ -58,11 +58,14 @@ class Columns:
 
 
 class View:
-    """What a node sees at one bucket; attributes are its inputs, `bucket` its start (ns). Writing raises."""
+    """What a node sees at one bucket; attributes are its inputs, `bucket` its start (ns). Writing raises.
 
-    bucket: int
+    A vectorized node sees several: windows of shape (rows, period), `bucket` an array of int64.
+    """
 
-    def __init__(self, inputs: dict[str, Any], bucket: int) -> None:
+    bucket: Any
+
+    def __init__(self, inputs: dict[str, Any], bucket: int | NDArray[np.int64]) -> None:
         self.__dict__.update(inputs)
         self.__dict__["bucket"] = bucket
 
