@@ -85,13 +85,14 @@ class Book:
 
     def _panels(self, table: np.ndarray, entries: np.ndarray, sources: list[Source]) -> None:
         rows = []
-        for number, (first, group, later) in enumerate(panels(sources, self._clocks)):
-            clocks = np.array(later, np.int64).reshape(-1, at.LATER)
-            entry = int(table[at.S_FIRST_ENTRY, first])
+        for number, one in enumerate(panels(sources, self._clocks)):
+            clocks = np.array(one.later or [], np.int64).reshape(-1, at.LATER)
+            entry = int(table[at.S_FIRST_ENTRY, one.first])
             take = entries[[at.N_TAKE, at.N_TAKES], entry].tolist()
-            home = [group.index, group.lanes, first, entry, int(group.clocks[0])]
-            rows.append([*home, *take, self._keep(clocks), len(clocks)])
-            table[at.S_PANEL, first] = number
+            home = [one.group.index, one.group.lanes, one.first, entry, int(one.group.clocks[0])]
+            follow = -1 if one.later is None else len(clocks)
+            rows.append([*home, *take, self._keep(clocks), follow, one.most])
+            table[at.S_PANEL, one.first] = number
         made = np.array(rows, np.int64).reshape(-1, at.P_FIELDS)
         self.head[[at.H_PANELS, at.H_PANEL_COUNT]] = self._keep(made), len(made)
 

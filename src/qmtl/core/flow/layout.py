@@ -72,8 +72,9 @@ N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_HORIZON, N_ARRIVALS, N_USED = range
 N_FIELDS = 14
 
 # Panels; clocks that follow those of their lanes are rows (clock, lane of its last input, no other input, slack).
-P_GROUP, P_LANES, P_SOURCE, P_ENTRY, P_CLOCK, P_TAKE, P_TAKES, P_LATER, P_LATER_COUNT = range(9)
-P_FIELDS = 9
+# Where these may move before that (P_LATER_COUNT -1), the clocks go arrival by arrival; P_MOST: rows of log it takes.
+P_GROUP, P_LANES, P_SOURCE, P_ENTRY, P_CLOCK, P_TAKE, P_TAKES, P_LATER, P_LATER_COUNT, P_MOST = range(10)
+P_FIELDS = 10
 LATER = 4
 
 # The head: where the tables are, and where the driver stands.
@@ -97,7 +98,8 @@ H_PANELS, H_PANEL_COUNT, H_SWEPT = range(48, 51)  # H_SWEPT: how many rows of pa
 H_ROW_KIND, H_ROW_SOURCE, H_ROW_TIMES, H_ROW_PLACE, H_ROW_TABLE = range(51, 56)  # of `drive_row`
 H_CORRECT = 56  # the address of `correct_group`
 H_ROW_VALUES, H_ROW_WIDTH, H_COLUMNS = range(57, 60)  # a row's values by source; those given, by field, or 0
-H_FIELDS = 60
+H_PANEL_ROWS = 60  # how many rows of panels were taken at once
+H_FIELDS = 61
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)

@@ -34,10 +34,11 @@ def row(head, number, kind, source, ts, available, place, tables, i, stop, log, 
     g = G[P[at.P_GROUP]]
     t = T[g[at.G_TIMELINE]]
     n, r = P[at.P_LANES], (ts[i] - t[at.T_BASE]) // t[at.T_INTERVAL]
-    if i + n > stop or t[at.T_ROWS] == 0 or r < 0 or r >= t[at.T_CAPACITY]:
+    if i + n > stop or used + P[at.P_MOST] > len(log) or t[at.T_ROWS] == 0 or r < 0 or r >= t[at.T_CAPACITY]:
         return 0, used
     if not _alike(P, kind, source, ts, i) or not _in_step(head, P, t, ts[i], available[i : i + n]):
         return 0, used
+    head[at.H_PANEL_ROWS] += 1
     _store(head, P, g, t, r, place[i : i + n], tables)
     return n, _move(head, P, t, ts[i], available[i : i + n], head[at.H_STEP] + i, log, used)
 
@@ -131,6 +132,8 @@ def _move(head, P, t, time, available, step, log, used):
     arrived = Q[at.S_LAST, s : s + n]
     for lane in range(n):
         arrived[lane] = available[lane]
+    if P[at.P_LATER_COUNT] < 0:
+        return _one_by_one(head, P, end, step, log, used)
     C[at.C_SEEN, k : k + n] = end
     wm, start, front = end - C[at.C_LATENESS, k], C[at.C_NEXT, k], C[at.C_FRONT, k]
     if wm <= C[at.C_WM, k]:
@@ -156,6 +159,16 @@ def _move(head, P, t, time, available, step, log, used):
         if raw > C[at.C_WM, one]:
             C[at.C_WM, one] = raw
             used = clocks.close(C, one, step + last, log, used)
+    return used
+
+
+@njit(**options)
+def _one_by_one(head, P, end, step, log, used):
+    C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
+    deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
+    pending = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
+    for lane in range(P[at.P_LANES]):
+        used = clocks.bar(C, inputs, deps, P[at.P_CLOCK] + lane, end, step + lane, log, used, pending)
     return used
 
 

@@ -1,0 +1,165 @@
+"""The bars of one time taken as one row say what they say arrival by arrival (E12, E15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from qmtl import Panel, Strategy, StreamInput, cross, node
+from qmtl.core.flow import layout
+from qmtl.core.flow.building import build as planned
+from qmtl.core.flow.engine import Engine
+from qmtl.core.flow.timeline import FOREVER, NEVER
+from qmtl.core.graph.expand import expand
+from qmtl.core.graph.ir import NodeKind
+from qmtl.runtime.backtest import unique_nodes
+from qmtl.runtime.ledger import changes_by_lane, emissions
+from qmtl.sdk.strategy import build
+
+from unit.ops.feeds import MINUTE, START, Batch
+
+NAMES = tuple("ABCDEF")
+FIELDS = ("open", "high", "low", "close", "volume")
+ROWS = 240
+
+
+@node
+def latest(view):
+    return float(view.x[-1] - view.y.sum())
+
+
+class Mixed(Strategy):
+    """Lanes alone, in pairs, across, coarser, and over what is coarser; clocks of all kinds."""
+
+    lateness: str = "0s"
+    coarse: str = "structural"
+
+    def define(self) -> None:
+        bars = {
+            name: StreamInput(name, interval="1m", fields=FIELDS, lateness=self.lateness) for name in NAMES
+        }
+        close = {name: one.close for name, one in bars.items()}
+        for name, one in close.items():
+            self.output(f"sma {name}", one.sma(5))
+            self.output(f"ema {name}", one.ema(4))
+        ranks = cross.rank(Panel({name: one.zscore(6) for name, one in close.items()}))
+        self.output("rank C", ranks["C"])
+        self.output("mean", cross.mean(Panel(close)).sma(3))
+        self.output("pair", (close["A"] - close["D"]).std(4))
+        self.output("late pair", close["F"] + close["B"].lag(2))
+        five = bars["E"].resample("5m")
+        self.output("coarse", five.close.ema(3))
+        if self.coarse == "none":  # then no clock moves before the last of its inputs has
+            return
+        made = latest(x=close["B"].window(3), y=five.close.window(2), coarse_frontier=self.coarse)
+        self.output("author", made)
+        self.output("of author", made.sma(2))
+
+
+def _engine(lateness: str, coarse: str) -> tuple[Engine, dict[str, object]]:
+    (graph,) = expand([build(Mixed(lateness=lateness, coarse=coarse))], lambda query: [])
+    nodes = unique_nodes([graph])
+    streams = {one.stream: one for one in nodes.values() if one.kind is NodeKind.BARS}
+    made = Engine(
+        planned(list(nodes.values())),
+        [[streams[name]] for name in NAMES],
+        [FIELDS] * len(NAMES),
+        {one.node_id: START for one in streams.values()},
+        FOREVER,
+    )
+    return made, {name: column.node for name, column in graph.outputs.items()}
+
+
+def _arrivals(seed: int) -> tuple[list[tuple[int, int, int]], np.ndarray, list[int]]:
+    """(source, time, known at) in order, their values, and where each minute ends: holes, late bars, revisions."""
+    chance = np.random.default_rng(seed)
+    prices = 100 + chance.normal(0, 1, (ROWS, len(NAMES))).cumsum(axis=0)
+    told: list[tuple[int, int, int]] = []
+    values: list[float] = []
+    ends: list[int] = []
+    late: list[tuple[int, int]] = []
+    for row in range(ROWS):
+        now = START + (row + 1) * MINUTE
+        calm = row % 40 < 25
+        for source in range(len(NAMES)):
+            if not calm and chance.random() < 0.1:
+                late.append((source, row))
+                continue
+            told.append((source, START + row * MINUTE, now))
+            values.append(prices[row, source])
+        if not calm and late and chance.random() < 0.4:
+            source, old = late.pop(int(chance.integers(len(late))))
+            told.append((source, START + old * MINUTE, now))
+            values.append(prices[old, source])
+        if not calm and chance.random() < 0.2:
+            source, old = int(chance.integers(len(NAMES))), int(chance.integers(max(0, row - 9), row + 1))
+            told.append((source, START + old * MINUTE, now))
+            values.append(prices[old, source] + float(chance.choice((0.0, 0.5))))
+        ends.append(len(told))
+    table = np.array(values)[:, None] + np.array([0.0, 1.0, -1.0, 0.0, 7.0])
+    return told, table, ends
+
+
+def _feed(made: Engine, told: list[tuple[int, int, int]], table: np.ndarray, stops: list[int]) -> None:
+    source, ts, known = (np.array(column, np.int64) for column in zip(*told, strict=True))
+    for a, b in pairwise([0, *stops]):
+        kind, row = np.zeros(b - a, np.uint8), np.arange(b - a)
+        batch = Batch(kind, source[a:b], ts[a:b], known[a:b], row, [], [], [], table[a:b])
+        made.advance(batch)
+
+
+def _by_row(made: Engine, told: list[tuple[int, int, int]], table: np.ndarray, ends: list[int]) -> None:
+    for a, b in pairwise([0, *ends]):
+        if [one[0] for one in told[a:b]] == list(range(len(NAMES))) and len(
+            {one[1] for one in told[a:b]}
+        ) == 1:
+            made.row(told[a][1], told[a][2], np.ascontiguousarray(table[a:b].T))
+        else:
+            _feed(made, told[a:b], table[a:b], [b - a])
+
+
+def _ledger(made: Engine, outputs: dict[str, object]) -> dict[str, dict[str, list[object]]]:
+    changes, result = changes_by_lane(made), {}
+    for name, column in outputs.items():
+        above = column if column.kind is not NodeKind.SELECT else column.edges[0].node
+        group, lane = made.plan.home[above.node_id]
+        lane = lane if above is column else above.members.index(column.stream)
+        told = emissions(made, group, lane, NEVER, changes)
+        columns = {each: getattr(told, each) for each in told.__slots__}
+        result[name] = {k: v.view(np.int64) if v.dtype == np.float64 else v for k, v in columns.items()}
+    return result
+
+
+WAYS: dict[str, Callable[..., None]] = {
+    "all at once": lambda made, told, table, ends: _feed(made, told, table, [len(told)]),
+    "by minute": _feed,
+    "by row": _by_row,
+}
+
+
+@pytest.mark.parametrize("coarse", ("structural", "strict", "none"))
+@pytest.mark.parametrize("lateness", ("0s", "90s"))
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_say_what_single_arrivals_say(seed: int, lateness: str, coarse: str) -> None:
+    told, table, ends = _arrivals(seed)
+    single, outputs = _engine(lateness, coarse)
+    _feed(single, told, table, list(range(1, len(told) + 1)))
+    wanted = _ledger(single, outputs)
+    assert single.flow.book.head[layout.H_PANEL_ROWS] == 0
+    assert all(len(one["step"]) > ROWS // 10 for one in wanted.values())
+    for way, feed in WAYS.items():
+        made, outputs = _engine(lateness, coarse)
+        feed(made, told, table, ends)
+        assert made.flow.book.head[layout.H_PANEL_ROWS] > ROWS // 3, way
+        for name, columns in _ledger(made, outputs).items():
+            for column, values in columns.items():
+                assert np.array_equal(values, wanted[name][column]), (way, name, column)
+
+
+def test_a_row_of_another_shape_is_refused() -> None:
+    made, _ = _engine("0s", "none")
+    with pytest.raises(ValueError, match=r"shape \(5, 6\)"):
+        made.row(START, START + MINUTE, np.zeros((6, 5)))
