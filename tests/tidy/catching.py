@@ -11,7 +11,7 @@ CURE = "name the faults that are expected here; a bug is caught by nobody, recov
 
 # Where an author's own code runs, anything may come out of it: it is contained there, and nowhere else.
 AUTHORS_CODE = {
-    "src/qmtl/core/flow/function.py": "an author's function halts its own node, everything else goes on",
+    "src/qmtl/core/flow/answer.py": "an author's function halts its own node, everything else goes on",
     "src/qmtl/cli/loading.py": "an author's file may raise anything while it is read",
 }
 

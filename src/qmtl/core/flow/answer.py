@@ -1,13 +1,34 @@
-"""What an author's function may answer: numbers for its outputs, or None for a gap."""
+"""Where an author's function is called, and what it may answer: numbers for its outputs, or None for a gap."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from qmtl.core.errors import UserError
+
+
+def called(
+    function: Callable[..., Any],
+    shown: Iterable[tuple[Any, ...]],
+    params: Mapping[str, Any],
+    take: Callable[[Any], Any],
+    as_it_is: tuple[type, ...] = (),
+) -> tuple[list[Any], str]:
+    """The answers to each of `shown` (positional arguments), up to one that fails; and why that one does.
+
+    `take` makes what is kept of an answer; one of a type in `as_it_is` is kept as it is.
+    """
+    found: list[Any] = []
+    try:
+        for given in shown:
+            answer = function(*given, **params)
+            found.append(answer if answer.__class__ in as_it_is else take(answer))
+    except Exception as error:  # noqa: BLE001 - whatever an author's code raises is contained here
+        return found, f"{type(error).__name__}: {error}"
+    return found, ""
 
 
 def taken(answer: object, outputs: tuple[str, ...]) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qmtl.core.flow import plain
 from qmtl.core.flow import status_kernels as cells
-from qmtl.core.flow.answer import answers, taken
+from qmtl.core.flow.answer import answers, called, taken
 from qmtl.core.flow.emission import Failure, Log, compare
 from qmtl.core.flow.plan import EdgePlan, Group, Relation
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
@@ -218,14 +218,15 @@ def _call(group: Group, lane: int, bucket: int, shown: list[Shown]) -> tuple[np.
     one = locked(np.array([bucket])) if node.vectorized else bucket
     watermark = (one + group.interval,) if node.wants_watermark else ()
     assert node.function is not None
-    try:
-        answer = node.function(View(inputs, one), *watermark, **dict(node.params))
-        if node.vectorized:
-            found = answers(answer, node.outputs, 1)
-            return None if found is None else found[0], ""
-        return taken(answer, node.outputs), ""
-    except Exception as error:  # noqa: BLE001 - whatever an author's code raises is contained here
-        return None, f"{type(error).__name__}: {error}"
+
+    def take(answer: object) -> np.ndarray | None:
+        if not node.vectorized:
+            return taken(answer, node.outputs)
+        found = answers(answer, node.outputs, 1)
+        return None if found is None else found[0]
+
+    found, cause = called(node.function, [(View(inputs, one), *watermark)], dict(node.params), take)
+    return (found[0] if found else None), cause
 
 
 def _window(edge: EdgePlan, shown: Shown, as_rows: bool) -> Any:

@@ -7,13 +7,13 @@ however the run is cut (E15).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from qmtl.core.flow import layout
-from qmtl.core.flow.answer import answers, taken
+from qmtl.core.flow.answer import answers, called, taken
 from qmtl.core.flow.plan import Group, Relation
 from qmtl.core.flow.rectangle_kernels import statuses
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, VALUE
@@ -35,20 +35,15 @@ def close(group: Group, head: np.ndarray, lane: int, r0: int, r1: int, halt: Hal
     """Compute rows ``[r0, r1)`` of a lane that has not halted; they close now."""
     for low in range(r0, r1, layout.BLOCK):
         statuses(head, group.index, low, min(r1, low + layout.BLOCK), lane, lane + 1)
-    status = group.S[r0:r1, lane]
-    rows = [r0 + n for n, each in enumerate(status.tolist()) if each == VALUE]
+    rows = [r0 + n for n, each in enumerate(group.S[r0:r1, lane].tolist()) if each == VALUE]
     if not rows:
         return
     run = _Run(group, lane, rows)
-    if group.nodes[lane].vectorized and run.all_at_once():
-        return
-    for number in range(len(rows)):
-        cause = run.one(number)
-        if cause:
-            group.S[rows[number], lane] = FAILED
-            group.S[rows[number] + 1 : r1, lane] = HALTED
-            halt(run.buckets[number], cause)
-            return
+    done, cause = run.computed()
+    if cause:
+        group.S[rows[done], lane] = FAILED
+        group.S[rows[done] + 1 : r1, lane] = HALTED
+        halt(run.buckets[done], cause)
 
 
 class _Run:
@@ -58,12 +53,13 @@ class _Run:
         timeline, node = group.timeline, group.nodes[lane]
         assert timeline is not None and node.function is not None
         self._group, self._lane, self._rows, self._node = group, lane, rows, node
-        self._cells, self._function, self._params = group.out + lane, node.function, dict(node.params)
-        self._V, self._S = timeline.V, group.S
+        self._function, self._params = node.function, dict(node.params)
         seen = _seen(group, lane, rows[0], rows[-1])
         self.buckets: list[int] = timeline.bucket[rows].tolist()
         times = locked(timeline.bucket[seen])
-        self._ends = (np.searchsorted(seen, rows) + 1).tolist()  # of the windows, among the rows seen
+        self._ends: list[int] = (
+            np.searchsorted(seen, rows) + 1
+        ).tolist()  # of the windows, among the rows seen
         self._inputs: list[tuple[str, int, dict[str, np.ndarray], np.ndarray | None]] = []
         for edge in group.edges:
             columns = edge.up.out[list(edge.columns)] + edge.lanes[lane]
@@ -71,40 +67,55 @@ class _Run:
             assert edge.window.rows is not None
             self._inputs.append((edge.name, edge.window.rows, arrays, None if edge.single else times))
 
-    def one(self, number: int) -> str:
-        """Compute one row; returns why it failed, if it did."""
-        if self._node.vectorized:
-            return self._ask([number])
-        end, bucket = self._ends[number], self.buckets[number]
-        shown: dict[str, Any] = {}
-        for name, count, arrays, times in self._inputs:
-            if times is None:
-                (array,) = arrays.values()
-                shown[name] = array[end - count : end]
-            else:
-                shown[name] = Columns(arrays, times, end - count, end)
-        watermark = (bucket + self._group.interval,) if self._node.wants_watermark else ()
-        try:
-            answer = self._function(View(shown, bucket), *watermark, **self._params)
-            if not isinstance(answer, float) or len(self._cells) > 1:
-                answer = taken(answer, self._node.outputs)
-        except Exception as error:  # noqa: BLE001 - whatever an author's code raises is contained here
-            return f"{type(error).__name__}: {error}"
-        self._keep(self._rows[number], answer)
-        return ""
-
-    def _keep(self, row: int, answer: float | np.ndarray | None) -> None:
-        if answer is None:
-            self._S[row, self._lane] = GAP
+    def computed(self) -> tuple[int, str]:
+        """Compute the rows; returns how many, and why the next one failed, if it did."""
+        every, outputs = list(range(len(self._rows))), self._node.outputs
+        if not self._node.vectorized:
+            alone = (float, np.float64) if len(outputs) == 1 else ()
+            found, cause = called(
+                self._function, self._views(), self._params, lambda answer: taken(answer, outputs), alone
+            )
         else:
-            self._V[row, self._cells] = answer
+            found, cause = self._asked(every)
+            if cause and len(every) > 1:
+                found = []
+                for number in every:
+                    one, cause = self._asked([number])
+                    found += one
+                    if cause:
+                        break
+        self._keep(found)
+        return len(found), cause
 
-    def all_at_once(self) -> bool:
-        """Compute all rows by one call; false where it raised."""
-        return not self._ask(list(range(len(self._rows))))
+    def _keep(self, found: list[Any]) -> None:
+        timeline, cells = self._group.timeline, self._group.out + self._lane
+        assert timeline is not None
+        there = [n for n, answer in enumerate(found) if answer is not None]
+        if len(there) < len(found):
+            for n, answer in enumerate(found):
+                if answer is None:
+                    self._group.S[self._rows[n], self._lane] = GAP
+        if there:
+            rows, values = [self._rows[n] for n in there], np.array([found[n] for n in there])
+            timeline.V[np.array(rows)[:, None], cells] = values.reshape(len(there), -1)
 
-    def _ask(self, numbers: list[int]) -> str:
-        ends, buckets = np.array(self._ends)[numbers], np.array(self.buckets)[numbers]
+    def _views(self) -> Iterator[tuple[Any, ...]]:
+        """What the function is called with, row by row."""
+        interval, told = self._group.interval, self._node.wants_watermark
+        for end, bucket in zip(self._ends, self.buckets, strict=True):
+            shown: dict[str, Any] = {}
+            for name, count, arrays, times in self._inputs:
+                if times is None:
+                    (array,) = arrays.values()
+                    shown[name] = array[end - count : end]
+                else:
+                    shown[name] = Columns(arrays, times, end - count, end)
+            view = View(shown, bucket)
+            yield (view, bucket + interval) if told else (view,)
+
+    def _asked(self, numbers: list[int]) -> tuple[list[Any], str]:
+        """The answers of a vectorized function to some rows at once, or why it has none."""
+        ends, buckets = np.array(self._ends)[numbers], locked(np.array(self.buckets)[numbers])
         shown: dict[str, Any] = {}
         for name, count, arrays, times in self._inputs:
             at = (ends[:, None] - count) + np.arange(count)
@@ -113,15 +124,12 @@ class _Run:
                 (shown[name],) = tables.values()
             else:
                 shown[name] = Columns(tables, locked(times[at]), 0, len(at))
-        watermark = (buckets + self._group.interval,) if self._node.wants_watermark else ()
-        try:
-            given = self._function(View(shown, locked(buckets)), *watermark, **self._params)
-            found = answers(given, self._node.outputs, len(numbers))
-        except Exception as error:  # noqa: BLE001 - whatever an author's code raises is contained here
-            return f"{type(error).__name__}: {error}"
-        for n, number in enumerate(numbers):
-            self._keep(self._rows[number], None if found is None else found[n])
-        return ""
+        watermark = (locked(buckets + self._group.interval),) if self._node.wants_watermark else ()
+        given, outputs = (View(shown, buckets), *watermark), self._node.outputs
+        found, cause = called(
+            self._function, [given], self._params, lambda answer: answers(answer, outputs, len(numbers))
+        )
+        return ([None] * len(numbers) if found[0] is None else list(found[0])) if found else [], cause
 
 
 def _seen(group: Group, lane: int, first: int, last: int) -> np.ndarray:
