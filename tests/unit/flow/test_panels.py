@@ -159,7 +159,8 @@ def test_rows_say_what_single_arrivals_say(seed: int, lateness: str, coarse: str
                 assert np.array_equal(values, wanted[name][column]), (way, name, column)
 
 
-def test_a_row_of_another_shape_is_refused() -> None:
+@pytest.mark.parametrize("wrong", (np.zeros((6, 5)), np.zeros((5, 6), np.float32), np.zeros((6, 5)).T))
+def test_a_row_of_another_shape_is_refused(wrong: np.ndarray) -> None:
     made, _ = _engine("0s", "none")
     with pytest.raises(ValueError, match=r"shape \(5, 6\)"):
-        made.row(START, START + MINUTE, np.zeros((6, 5)))
+        made.row(START, START + MINUTE, wrong)

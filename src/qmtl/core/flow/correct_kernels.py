@@ -237,27 +237,34 @@ def _correct_cross(head, index, low, high):
     g = G[index]
     t = T[g[at.G_TIMELINE]]
     S, V, out = status_of(g, t), values_of(t), i64_1(g[at.G_OUT], g[at.G_OUTS])
+    old, before = S[low:high].copy(), np.empty((high - low, g[at.G_LANES], len(out)))
     for r in range(low, high):
-        old, before = S[r : r + 1].copy(), np.empty((g[at.G_LANES], 1, len(out)))
         for lane in range(g[at.G_LANES]):
-            before[lane] = _outputs(V, out, lane, r, r + 1)
-        cross(head, index, r, r + 1)
+            for c in range(len(out)):
+                before[r - low, lane, c] = V[r, out[c] + lane]
+    cross(head, index, low, high)
+    for r in range(low, high):
         for lane in range(g[at.G_LANES]):
-            _tell(head, index, lane, r, r + 1, old[:, lane].copy(), before[lane], 0)
+            if _told(head, index, lane, r, old[r - low, lane], before[r - low, lane]):
+                changed(head, index, lane, r, r + 1)
+
+
+@njit(**options)
+def _told(head, index, lane, r, was, before):
+    """Tell what became of a recomputed row, if its status or outputs moved; returns whether they did."""
+    G, T = groups_of(head), timelines_of(head)
+    S = status_of(G[index], T[G[index, at.G_TIMELINE]])
+    if S[r, lane] == GAP and (was == VALUE or was == NULL):
+        S[r, lane] = NULL
+    return tell(head, index, lane, r, was, before)
 
 
 @njit(**options)
 def _tell(head, index, lane, low, high, old, before, skip):
     """What became of recomputed rows; `old` (from `skip` on) and `before` are their statuses and outputs before."""
-    G, T = groups_of(head), timelines_of(head)
-    g = G[index]
-    S = status_of(g, T[g[at.G_TIMELINE]])
     first, last = FOREVER, NEVER
     for r in range(low, high):
-        was = old[skip + r - low]
-        if S[r, lane] == GAP and (was == VALUE or was == NULL):
-            S[r, lane] = NULL
-        if tell(head, index, lane, r, was, before[r - low]):
+        if _told(head, index, lane, r, old[skip + r - low], before[r - low]):
             first, last = min(first, r), r
     if last >= first:
         changed(head, index, lane, first, last + 1)

@@ -61,6 +61,8 @@ def drive_row(head, step, ts, available, values):
     `values`: a row per field, a column per source.
     """
     count = head[at.H_SOURCE_COUNT]
+    if values.shape != (head[at.H_ROW_FIELDS], count):
+        return at.REFUSED
     kind, source = u8_1(head[at.H_ROW_KIND], count), i32_1(head[at.H_ROW_SOURCE], count)
     columns, place = i64_2(head[at.H_ROW_TIMES], 2, count), i64_1(head[at.H_ROW_PLACE], count)
     columns[0], columns[1] = ts, available
@@ -109,7 +111,7 @@ def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
     pending = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
     count, used, i = head[at.H_CLOCK_COUNT], 0, head[at.H_POSITION]
-    head[at.H_HIGH], head[at.H_SWEPT] = NEVER, 0
+    head[at.H_HIGH] = NEVER
     forget(head)
     while i < stop and used + (head[at.H_SWEPT] + 1) * count < len(log) and kind[i] == 0:
         if Q[at.S_PANEL, source[i]] >= 0:

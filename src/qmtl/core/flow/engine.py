@@ -23,6 +23,8 @@ from qmtl.core.flow.propagate import Changes, Propagation
 from qmtl.core.flow.timeline import FOREVER, NONE, VALUE
 from qmtl.core.graph.ir import Node, NodeKind
 
+FLOAT = np.dtype(np.float64)
+
 
 class Engine:
     """State of one plan. `advance` mutates it in place."""
@@ -45,7 +47,8 @@ class Engine:
         self.step = 0
         self.sources = [self._source(nodes, names) for nodes, names in zip(sources, fields, strict=True)]
         self.flow.book.feed(self.sources)
-        self._shape = (len(fields[0]) if len(set(fields)) == 1 else -1, len(self.sources))
+        self._head, self._width = self.flow.book.head, len(sources)
+        self._head[layout.H_ROW_FIELDS] = len(fields[0]) if len(set(fields)) == 1 else -1
         self._ticks = any(source.ticks for source in self.sources)
 
     def _source(self, nodes: list[Node], names: tuple[str, ...]) -> Source:
@@ -101,14 +104,19 @@ class Engine:
 
         `values`: float64 (fields, sources) in C order. Raises ValueError for another shape, type or order.
         """
-        if values.dtype != np.float64 or values.shape != self._shape or not values.flags.c_contiguous:
-            raise ValueError(f"float64 of shape {self._shape} in C order is wanted, not {values.shape}")
         if self._ticks or self.flow.careful:
             self.advance(Row(event_ns, available_ns, values))
             return
-        answer = drive_row(self.flow.book.head, self.step, event_ns, available_ns, values)
+        answer = layout.REFUSED
+        if values.dtype == FLOAT and values.flags.c_contiguous:
+            answer = drive_row(self._head, self.step, event_ns, available_ns, values)
         if answer == layout.DONE:
-            self.step += len(self.sources)
+            self.step += self._width
+        elif answer == layout.REFUSED:
+            wanted = (int(self._head[layout.H_ROW_FIELDS]), self._width)
+            raise ValueError(
+                f"float64 of shape {wanted} in C order is wanted, not {values.dtype} {values.shape}"
+            )
         else:
             self._go_on(answer, Row(event_ns, available_ns, values))
 

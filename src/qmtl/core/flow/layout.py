@@ -99,13 +99,15 @@ H_ROW_KIND, H_ROW_SOURCE, H_ROW_TIMES, H_ROW_PLACE, H_ROW_TABLE = range(51, 56) 
 H_CORRECT = 56  # the address of `correct_group`
 H_ROW_VALUES, H_ROW_WIDTH, H_COLUMNS = range(57, 60)  # a row's values by source; those given, by field, or 0
 H_PANEL_ROWS = 60  # how many rows of panels were taken at once
-H_FIELDS = 61
+(H_STEADY, H_STEADY_FROM, H_STEADY_TO, H_STEADY_A, H_STEADY_B, H_STEADY_ROWS) = range(61, 67)  # see `_steady`
+H_ROW_FIELDS = 67
+H_FIELDS = 68
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)
 R_FIELDS = 8
 
 # What the driver answers.
-DONE, IRREGULAR, GROW, CALL, FULL = range(5)  # FULL: of records
+DONE, IRREGULAR, GROW, CALL, FULL, REFUSED = range(6)  # FULL: of records; REFUSED: a row of another shape
 
 BLOCK = 64  # rows worked on at once: their cells stay in the processor's second cache

@@ -56,13 +56,30 @@ def close_rectangle(head, index, r0, r1, a, b):
 
 @njit(**options)
 def _steady(head, g, t, r0, r1, a, b):
-    """Whether every input of every cell has its value and no cell is in warm-up; then all are rows with a value."""
+    """Whether every input of every cell has its value and no cell is in warm-up; then all are rows with a value.
+
+    Groups that share the planes of rows have the same inputs: `head` remembers what was found for the first of them.
+    """
     if g[at.G_PLAIN] == 0 or r0 == 0:
         return False
+    known = head[at.H_STEADY] == g[at.G_M] and head[at.H_STEADY_FROM] == r0 and head[at.H_STEADY_TO] == r1
+    if not (known and head[at.H_STEADY_A] == a and head[at.H_STEADY_B] == b):
+        head[at.H_STEADY] = 0
+        if not _all_rows(head, g, t, r0, r1, a, b):
+            return False
+    if head[at.H_STEADY_ROWS] < g[at.G_ROWS] - 1:
+        return False
+    S = status_of(g, t)
+    for r in range(r0, r1):
+        S[r, a:b] = VALUE
+    return True
+
+
+@njit(**options)
+def _all_rows(head, g, t, r0, r1, a, b):
+    """Whether every input of every cell has its value; then the planes of rows say so, and `head` remembers it."""
     G, E, M, N = groups_of(head), edges_of(head), rows_of(g, t), counts_of(g, t)
-    S, before, lacking = status_of(g, t), N[r0 - 1, a:b], False
-    for i in range(b - a):
-        lacking |= before[i] < g[at.G_ROWS] - 1
+    before, lacking = N[r0 - 1, a:b], False
     for n in range(g[at.G_FIRST_EDGE], g[at.G_END_EDGE]):
         U, first = status_of(G[E[n, at.E_UP]], t), E[n, at.E_FIRST_LANE]
         for r in range(r0, r1):
@@ -71,9 +88,13 @@ def _steady(head, g, t, r0, r1, a, b):
                 lacking |= there[i] != VALUE
     if lacking:
         return False
+    least = before[0]
+    for i in range(b - a):
+        least = min(least, before[i])
+    head[at.H_STEADY], head[at.H_STEADY_ROWS] = g[at.G_M], least
+    head[at.H_STEADY_FROM], head[at.H_STEADY_TO], head[at.H_STEADY_A], head[at.H_STEADY_B] = r0, r1, a, b
     for r in range(r0, r1):
         M[r, a:b] = 1
-        S[r, a:b] = VALUE
         now, last = N[r, a:b], N[r - 1, a:b]
         for i in range(b - a):
             now[i] = last[i] + 1

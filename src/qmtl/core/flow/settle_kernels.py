@@ -17,7 +17,7 @@ def forget(head):
     count = head[at.H_CLOCK_COUNT]
     i64_1(head[at.H_BEGIN], count)[:] = FOREVER
     i64_1(head[at.H_END], count)[:] = NEVER
-    head[at.H_SWEPT] = 0
+    head[at.H_SWEPT] = head[at.H_STEADY] = 0
 
 
 @njit(**options)
