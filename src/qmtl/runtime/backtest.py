@@ -92,8 +92,9 @@ def execute(
     `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose
     inputs are kept with every emission.
     """
-    given, end = arrivals, _end(nodes, arrivals) if end is None else end
-    arrivals = _until(arrivals, end)
+    given, bounded = arrivals, end is not None
+    end = _end(nodes, arrivals) if end is None else end
+    arrivals = _until(arrivals, end, bounded)
     _check_range(given, arrivals, start, end)
     streams: dict[SourceKey, list[Node]] = {}
     for node in nodes.values():
@@ -186,11 +187,15 @@ def _check_range(given: Arrivals, kept: Arrivals, start: int | None, end: int) -
     )
 
 
-def _until(arrivals: Arrivals, end: int) -> Arrivals:
-    """Without the events that lie beyond the run's end."""
+def _until(arrivals: Arrivals, end: int, bounded: bool) -> Arrivals:
+    """Without the events that lie beyond the run's end; where that is `bounded` by the caller, without later ticks too.
+
+    Else a tick after the last event still counts: it can find a source idle (E11).
+    """
     interval = np.array([key.interval_ns or 1 for key in arrivals.sources] + [0], np.int64)
     beyond = (arrivals.kind == EVENT) & (arrivals.event_ns > end - interval[arrivals.source])
-    beyond |= (arrivals.kind == CLOCK_TICK) & (arrivals.available_ns > end)
+    if bounded:
+        beyond |= (arrivals.kind == CLOCK_TICK) & (arrivals.available_ns > end)
     if not beyond.any():
         return arrivals
     keep = ~beyond

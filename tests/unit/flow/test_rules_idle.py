@@ -140,3 +140,5 @@ def test_e11_in_a_backtest_the_clock_is_a_feed_s_clock_ticks() -> None:
     idle = backtest(sum_of_both, [*items, ClockTick(180 * SECOND)], finished=False)
     assert idle.watermark("out") == 180 * SECOND
     assert table(idle)[0] == 3 and table(idle)[60] != table(idle)[60]
+    after = backtest(sum_of_both, [*items, ClockTick(500 * SECOND)], finished=False)
+    assert after.watermark("out") == 180 * SECOND  # a tick after the last bar's end counts too
