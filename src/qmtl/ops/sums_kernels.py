@@ -45,9 +45,27 @@ def _summand(k, x, xe, y, ye):
 
 
 @njit(**options)
+def _add_one(memo, to, kinds, x, y, lane):
+    """As `_add`, of one lane."""
+    if kinds == 1:
+        u, ue, v, ve = x, 0.0, x, 0.0
+    else:
+        u, ue = dd.two_sum(x, -memo[PIVOT, lane])
+        v, ve = dd.two_sum(y, -memo[PIVOT + 1, lane])
+    for k in range(kinds):
+        p, pe = _summand(k, u, ue, v, ve)
+        memo[to + 2 * k, lane], lost = dd.two_sum(memo[to + 2 * k, lane], p)
+        memo[to + 2 * k + 1, lane] += lost + pe
+
+
+@njit(**options)
 def _add(memo, to, kinds, x, y, here, a):
     """The sums in rows `to` on of `memo`, plus one row of lanes where it is `here`."""
     n = len(x)
+    if n == 1:
+        if here[0] == 1:
+            _add_one(memo, to, kinds, x[0], y[0], a)
+        return
     px, py = memo[PIVOT, a : a + n], memo[PIVOT + 1, a : a + n]
     for k in range(kinds):
         h, e = memo[to + 2 * k, a : a + n], memo[to + 2 * k + 1, a : a + n]
