@@ -10,7 +10,8 @@ TITLE = "Single events"
 SCALARS = 2_000_000
 CSP = ("csp scalar, node", "csp scalar, stats")
 COMPETITORS = (
-    Competitor("qmtl", "qmtl_forms:events"),
+    Competitor("qmtl", "qmtl_forms:events", "bar by bar from one table, as csp takes them"),
+    Competitor("qmtl, a call a bar", "qmtl_forms:calls", "a Python call for each"),
     Competitor("csp scalar, node", "peers.csp_scalar:events_node", "one csp.node a symbol", SCALARS),
     Competitor("csp scalar, stats", "peers.csp_scalar:events_stats", "csp.stats for each symbol", SCALARS),
     Competitor("bytewax keyed", "peers.bytewax_flow:events", "one Python step a bar", SCALARS),

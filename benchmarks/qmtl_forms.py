@@ -79,8 +79,11 @@ def _engine(of: Workload) -> Engine:
     return engine
 
 
-def _batches(of: Workload, cuts: Iterable[tuple[int, int]]) -> list[Batch]:
+def _batches(of: Workload, cuts: Iterable[tuple[int, int]], in_order: bool = False) -> list[Batch]:
+    """Arrivals as they come, or (of complete minutes) in the order of the symbols."""
     symbol, row = of.arrivals.symbol, of.arrivals.row
+    if in_order:
+        symbol, row = np.tile(np.arange(of.symbols), of.rows), np.repeat(np.arange(of.rows), of.symbols)
     flat = np.ascontiguousarray(np.stack([of.field(name)[row, symbol] for name in FIELDS], axis=1))
     kind, source, time = np.zeros(len(symbol), np.uint8), symbol.astype(np.int32), of.times[row]
     arrived = np.maximum.accumulate(time) + MINUTE
@@ -92,8 +95,8 @@ def _batches(of: Workload, cuts: Iterable[tuple[int, int]]) -> list[Batch]:
     ]
 
 
-def _run(of: Workload, cuts: Iterable[tuple[int, int]]) -> tuple[float, Outputs]:
-    batches, engine = _batches(of, cuts), _engine(of)
+def _run(of: Workload, cuts: Iterable[tuple[int, int]], in_order: bool = False) -> tuple[float, Outputs]:
+    batches, engine = _batches(of, cuts, in_order), _engine(of)
     began = perf_counter()
     for batch in batches:
         engine.advance(batch)
@@ -134,12 +137,17 @@ def rows(of: Workload) -> tuple[float, Outputs]:
     return seconds, _outputs(of, engine)
 
 
-def events(of: Workload) -> tuple[float, Outputs]:
+def calls(of: Workload) -> tuple[float, Outputs]:
     """One bar a call."""
     count = len(of.arrivals)
     return _run(of, pairwise(range(count + 1)))
 
 
-def blocks(of: Workload) -> tuple[float, Outputs]:
-    """All bars in one call."""
+def events(of: Workload) -> tuple[float, Outputs]:
+    """Single bars, symbols in random order, taken one by one from one table, as csp takes them from its curves."""
     return _run(of, [(0, len(of.arrivals))])
+
+
+def blocks(of: Workload) -> tuple[float, Outputs]:
+    """All bars in one call, in the order of the symbols within each minute."""
+    return _run(of, [(0, len(of.arrivals))], in_order=not of.disordered)
