@@ -1,90 +1,96 @@
-"""From nothing to the first result: the import, and `qmtl run` on 10,000 bars with the compile cache warm and cold."""
+"""From a cold process to the first result: the import, and `qmtl run` with and without compiled code on disk."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
-from rich.table import Table
+import pyarrow.parquet as pq
 
-from harness import case_as_json, console, keep, options
-from single import walk
-from workload import FIELDS, MINUTE, START
+from figures import Figure, case, show
+from harness import console, keep, options
+from workload import FIELDS, workload
 
-TITLE = "From nothing to the first result"
+TITLE = "Start of a process"
 BARS = 10_000
 IMPORT = "from qmtl import Runner, Strategy, StreamInput"
-STRATEGY = """
-from qmtl import Strategy, StreamInput
+STRATEGY = """from qmtl import Strategy, StreamInput, where
 
 
 class Trend(Strategy):
     def define(self):
-        m1 = StreamInput("A", interval="1m")
-        fast, slow = m1.close.ema(12), m1.close.ema(26)
-        self.output("score", m1.close.zscore(60))
-        self.output("rsi", m1.close.rsi(14))
-        self.target(m1, (fast > slow) * 1.0)
+        btc = StreamInput("BTC", interval="1m")
+        edge = btc.close.ema(12) - btc.close.ema(26)
+        self.output("edge", edge)
+        self.target(btc, where(edge > 0, 1.0, 0.0))
 """
-LIMITS = {"import": 0.2, "run, warm": 2.0, "run, cold": 30.0}  # seconds
-
-
-def seconds(command: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, str]:
-    began = perf_counter()
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-    taken = perf_counter() - began
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
-    return taken, done.stdout + done.stderr
-
-
-def prepare(folder: Path) -> list[str]:
-    """A strategy and a Parquet file of bars; the command that runs them."""
-    close = walk(BARS)[:, 0]
-    times = pa.array(START + np.arange(BARS) * MINUTE, pa.timestamp("ns", "UTC"))
-    table = dict.fromkeys(FIELDS, close) | {"ts": times}
-    parquet.write_table(pa.table(table), folder / "A.parquet")
-    (folder / "trend.py").write_text(STRATEGY, encoding="utf-8")
-    return [sys.executable, "-m", "qmtl", "run", "trend.py", "--data", "A=A.parquet", "--json"]
 
 
 def main() -> None:
-    given = options(("all",), __doc__)
-    found: dict[str, list[float]] = {name: [] for name in LIMITS}
-    said = ""
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        command = prepare(folder)
-        for number in range(given.rounds):
-            found["import"].append(seconds([sys.executable, "-c", IMPORT], folder, {})[0])
-            if number < 2:
-                cold = {"NUMBA_CACHE_DIR": str(folder / f"cache{number}")}
-                taken, said = seconds(command, folder, cold)
-                found["run, cold"].append(taken)
-            warm = {"NUMBA_CACHE_DIR": str(folder / "cache0")}
-            found["run, warm"].append(seconds(command, folder, warm)[0])
-    table = Table("", "best, s", "median, s", "asked for, s", title=TITLE)
-    ratios: dict[str, Any] = {}
-    for name, limit in LIMITS.items():
-        best = min(found[name])
-        table.add_row(name, f"{best:.2f}", f"{median(found[name]):.2f}", f"≤ {limit}")
-        ratios[f"{name}: what is asked for against what it takes"] = {"ratio": limit / best, "least": 1.0}
-    console.print(table)
-    console.print(f"said while it compiled: {'yes' if 'compil' in said else 'nothing'}")
-    cases = {"all": case_as_json({}, seconds=found, ratios=ratios, says_that_it_compiles="compil" in said)}
-    keep("start", TITLE, cases, given)
+    given = options(("small",), __doc__)
+    with TemporaryDirectory() as folder:
+        figures = _figures(Path(folder), 3 if given.quick else 5, cold=not given.quick)
+    show(f"{TITLE}: {BARS:,} bars", figures)
+    keep("start", TITLE, {"one stream": case(figures, bars_read=BARS)}, given)
+
+
+def _figures(folder: Path, rounds: int, cold: bool) -> dict[str, Figure]:
+    empty = [sys.executable, "-c", "pass"]
+    loaded = [sys.executable, "-c", IMPORT]
+    bare, whole = (min(_seconds(each)[0] for _ in range(rounds)) for each in (empty, loaded))
+    run = _run(folder)
+    answer = _seconds(run)[1]  # compiles what is not compiled yet
+    _check(answer)
+    warm = min(_seconds(run)[0] for _ in range(rounds))
+    figures = {
+        "Python alone": Figure(bare, "s"),
+        "import": Figure(whole - bare, "s", 0.2, "beyond Python alone"),
+        "qmtl run, compiled before": Figure(warm, "s", 2.0, "the whole process"),
+    }
+    if cold:
+        seconds, said = _seconds(run, {"NUMBA_CACHE_DIR": str(folder / "compiled")})
+        if json.loads(said)["metrics"] != json.loads(answer)["metrics"]:
+            raise AssertionError("the first run and a later one differ")
+        figures["qmtl run, nothing compiled"] = Figure(seconds, "s", 30.0, "the whole process")
+    return figures
+
+
+def _run(folder: Path) -> list[str]:
+    """`qmtl run` of one strategy over a Parquet file."""
+    of = workload("small")
+    times = pa.array(of.times[:BARS], pa.timestamp("ns", "UTC"))
+    columns = {"time": times} | {name: np.ascontiguousarray(of.field(name)[:BARS, 0]) for name in FIELDS}
+    pq.write_table(pa.table(columns), folder / "btc.parquet")
+    (folder / "trend.py").write_text(STRATEGY, encoding="utf-8")
+    data = f"BTC={folder / 'btc.parquet'}"
+    return [sys.executable, "-m", "qmtl", "run", str(folder / "trend.py"), "--data", data, "--json"]
+
+
+def _check(said: str) -> None:
+    document = json.loads(said)
+    if document["failures"] or document["counters"] == {} or not document["fills"]:
+        raise AssertionError(f"the run is not what it should be: {said[:500]}")
+
+
+def _seconds(command: Sequence[str], more: Mapping[str, str] | None = None) -> tuple[float, str]:
+    """The time a process takes from its start to its end, and what it prints."""
+    began = perf_counter()
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **(more or {})}
+    )
+    seconds = perf_counter() - began
+    if done.returncode:
+        console.print(done.stderr[-2000:])
+        raise SystemExit(f"{' '.join(command[:4])} ended with {done.returncode}")
+    return seconds, done.stdout
 
 
 if __name__ == "__main__":
