@@ -11,6 +11,7 @@ from rich.table import Table
 
 from qmtl import Catalog, Costs, UserError
 from qmtl.cli.loading import pairs_of
+from qmtl.runtime.compiling import when_compiling
 from qmtl.runtime.run import Run
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy import Strategy
@@ -44,14 +45,20 @@ def backtest(
     quiet: bool,
 ) -> Run:
     """Run one strategy; says on stderr when code is compiled for the first time."""
-    return Runner.backtest(
-        strategy,
-        data_of(data, catalog, tz, stamp),
-        start=start,
-        end=end,
-        costs=Costs(**costs),
-        progress=False if quiet else None,
-    )
+
+    def say() -> None:
+        text = "compiling operators: this takes up to a minute, once; later runs find them compiled"
+        Console(stderr=True).print(f"[dim]{text}[/]", highlight=False)
+
+    with when_compiling(say):
+        return Runner.backtest(
+            strategy,
+            data_of(data, catalog, tz, stamp),
+            start=start,
+            end=end,
+            costs=Costs(**costs),
+            progress=False if quiet else None,
+        )
 
 
 def run_document(run: Run, strategy: Strategy) -> dict[str, Any]:

@@ -16,7 +16,13 @@ from numba.extending import intrinsic
 
 from qmtl.core.compiled import njit
 
-options = {"cache": True, "error_model": "numpy", "nogil": True, "inline": "never"}
+options = {
+    "cache": True,
+    "error_model": "numpy",
+    "nogil": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 
 @njit(**options)

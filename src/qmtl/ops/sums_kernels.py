@@ -30,9 +30,10 @@ COV, CORR, BETA = range(10, 13)
 HOLDS, NEXT, COUNT, WANTED, GOT, HERE, PIVOT, FRONT = 0, 1, 2, 3, 4, 5, 6, 8  # rows of `memo`; then the back
 
 options = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # nothing is allocated
+inner = options | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by compiled code alone
 
 
-@njit(**options)
+@njit(**inner)
 def _summand(k, x, xe, y, ye):
     """Of a row relative to the pivots: x, x², y, y² or xy, and what its rounding lost."""
     if k == 0:
@@ -44,7 +45,7 @@ def _summand(k, x, xe, y, ye):
     return p, e + (u * ve + v * ue)
 
 
-@njit(**options)
+@njit(**inner)
 def _add_one(memo, to, kinds, x, y, lane):
     """As `_add`, of one lane."""
     if kinds == 1:
@@ -58,7 +59,7 @@ def _add_one(memo, to, kinds, x, y, lane):
         memo[to + 2 * k + 1, lane] += lost + pe
 
 
-@njit(**options)
+@njit(**inner)
 def _add(memo, to, kinds, x, y, here, a):
     """The sums in rows `to` on of `memo`, plus one row of lanes where it is `here`."""
     n = len(x)
@@ -93,7 +94,7 @@ def _add(memo, to, kinds, x, y, here, a):
                 e[i] += lost + (pe if here[i] == 1 else 0.0)
 
 
-@njit(**options)
+@njit(**inner)
 def _begin(V, M, N, ins, memo, kinds, rows, r, a, b):
     """Lanes that have their first row of a block at `r`: its pivot, an empty front, and the back of the rows before."""
     n, back = b - a, FRONT + 2 * kinds
@@ -135,7 +136,7 @@ def _begin(V, M, N, ins, memo, kinds, rows, r, a, b):
             memo[FRONT : FRONT + 2 * kinds, a + i] = 0.0
 
 
-@njit(**options)
+@njit(**inner)
 def _row(V, M, N, bucket, span, ins, memo, kinds, rows, r, a, b):
     """Row `r` enters the sums."""
     if bucket[r] % span == 0:
@@ -150,7 +151,7 @@ def _row(V, M, N, bucket, span, ins, memo, kinds, rows, r, a, b):
         count[i] += here[i]
 
 
-@njit(**options)
+@njit(**inner)
 def _rebuild(V, M, N, bucket, span, ins, memo, kinds, rows, r, lane):
     """The column of one lane before row `r`, from the rows of its block."""
     start = r
@@ -161,7 +162,7 @@ def _rebuild(V, M, N, bucket, span, ins, memo, kinds, rows, r, lane):
         _row(V, M, N, bucket, span, ins, memo, kinds, rows, u, lane, lane + 1)
 
 
-@njit(**options)
+@njit(**inner)
 def _back(memo, kinds, rows, a, b):
     """Where the sums of the rows stand that each window has before its block: a row of `memo`."""
     count, n, zero, apart = memo[COUNT, a:b], b - a, FRONT + 2 * kinds * rows, False
@@ -177,14 +178,14 @@ def _back(memo, kinds, rows, a, b):
     return zero
 
 
-@njit(**options)
+@njit(**inner)
 def _sum(fh, fe, bh, be):
     """A sum of the window from its two parts."""
     h, lost = dd.two_sum(bh, fh)
     return h, lost + (be + fe)
 
 
-@njit(**options)
+@njit(**inner)
 def _means(V, out, code, n, memo, at, r, a, b):
     fh, fe, bh, be = memo[FRONT, a:b], memo[FRONT + 1, a:b], memo[at, a:b], memo[at + 1, a:b]
     o = V[r, out[0] + a : out[0] + b]
@@ -196,7 +197,7 @@ def _means(V, out, code, n, memo, at, r, a, b):
             o[i] = dd.div(h, e, n)[0]
 
 
-@njit(**options)
+@njit(**inner)
 def _centred(n, sh, se, th, te, ph, pe):
     """n·Σuv − Σu·Σv, from the three sums and what they lost."""
     ah, ae = dd.two_prod(n, ph)
@@ -205,7 +206,7 @@ def _centred(n, sh, se, th, te, ph, pe):
     return h + (lost + ((ae + n * pe) - (be + (sh * te + th * se))))
 
 
-@njit(**options)
+@njit(**inner)
 def _spread(fh, fe, bh, be, gh, ge, ch, ce, n):
     """n²·variance, and the sum of the window: its mean is the pivot + sum / n."""
     sh, se = _sum(fh, fe, bh, be)
@@ -214,7 +215,7 @@ def _spread(fh, fe, bh, be, gh, ge, ch, ce, n):
     return (0.0 if square < 0.0 else square), sh, se
 
 
-@njit(**options)
+@njit(**inner)
 def _spreads(V, out, ins, code, p, n, memo, at, r, a, b):
     """Operators of the variance."""
     fh, fe, gh, ge = memo[FRONT, a:b], memo[FRONT + 1, a:b], memo[FRONT + 2, a:b], memo[FRONT + 3, a:b]
@@ -245,7 +246,7 @@ def _spreads(V, out, ins, code, p, n, memo, at, r, a, b):
             o[i] = np.sqrt(v) if code == STD else v
 
 
-@njit(**options)
+@njit(**inner)
 def _pairs(V, out, code, p, n, memo, at, r, a, b):
     for i in range(a, b):
         f = FRONT

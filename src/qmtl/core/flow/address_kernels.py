@@ -24,7 +24,8 @@ options = {
     "nogil": True,
     "_nrt": False,
 }  # nothing is allocated or counted
-within = options | {"forceinline": True}  # small and hot: passing a few arrays costs more than the work
+inner = options | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by compiled code alone
+within = inner | {"forceinline": True}  # small and hot: passing a few arrays costs more than the work
 array = options | {"inline": "always"}  # what answers an array
 allocating = options | {"_nrt": True}
 
@@ -65,6 +66,7 @@ MAP = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I, _I)
 WINDOW = types.void(_F2, _U2, _N2, _I1, _I, _I1, _I1, _F1, _F2, _I, _I, _I, _I)
 SCAN = types.void(_F2, _U2, _I1, _I1, _F2, _I1, _F1, _I, _I, _I, _I)
 CORRECT = types.boolean(_I1, _I)
+PART = types.void(_I1, _I, _I, _I, _I, _I)
 CROSS = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I)
 
 
@@ -90,7 +92,8 @@ def _caller(kernel: Any) -> Any:
     return call
 
 
-call_map, call_window, call_scan, call_cross, call_correct = map(_caller, (MAP, WINDOW, SCAN, CROSS, CORRECT))
+call_map, call_window, call_scan, call_cross = map(_caller, (MAP, WINDOW, SCAN, CROSS))
+call_correct, call_part = map(_caller, (CORRECT, PART))
 
 
 def address_of(function: Callable[..., Any], signature: Any) -> int:
@@ -124,4 +127,4 @@ if numba.config.DISABLE_JIT:  # the same by Python alone: slow, and easy to step
     def _call(address: int, args: tuple[Any, ...]) -> Any:
         return _known[int(address)](*args)
 
-    call_map = call_window = call_scan = call_cross = call_correct = _call
+    call_map = call_window = call_scan = call_cross = call_correct = call_part = _call

@@ -9,6 +9,7 @@ import numpy as np
 from qmtl.core.flow import address_kernels as addresses
 from qmtl.core.flow import correct_kernels
 from qmtl.core.flow import layout as at
+from qmtl.core.flow import rectangle_kernels as parts
 from qmtl.core.flow.clock import Clocks
 from qmtl.core.flow.emission import Log
 from qmtl.core.flow.feed import Source
@@ -127,6 +128,13 @@ class Book:
         rows = max(LOG_ROWS, at.BLOCK * count) + 2 * count
         head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
         head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
+        for where, part in (
+            (at.H_CLOSE, parts.close_rectangle),
+            (at.H_STATUSES, parts.statuses),
+            (at.H_VALUES, parts.values),
+            (at.H_ACROSS, parts.cross),
+        ):
+            head[where] = addresses.address_of(part, addresses.PART)
         head[at.H_CORRECT] = addresses.address_of(correct_kernels.correct_group, addresses.CORRECT)
         self._ranges()
         lanes = max((g.lanes for g in self._plan.groups), default=1)

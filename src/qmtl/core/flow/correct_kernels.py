@@ -23,8 +23,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import allocating, i64_1, i64_2, options
-from qmtl.core.flow.rectangle_kernels import cross, statuses, values
+from qmtl.core.flow.address_kernels import allocating, call_part, i64_1, i64_2, inner, options
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import COPY, FOREVER, GAP, NEVER, NULL, VALUE
 
@@ -87,7 +86,7 @@ def closed(head, index, lane):
     return low, max(0, (bound - t[at.T_BASE]) // t[at.T_INTERVAL])
 
 
-@njit(**options)
+@njit(**inner)
 def _seen(head, g, e, theirs, low, high, stop):
     """Rows of the group that may see rows ``[low, high)`` of an input."""
     G, T = groups_of(head), timelines_of(head)
@@ -108,7 +107,7 @@ def _seen(head, g, e, theirs, low, high, stop):
     return first, max(first + 1, (u[at.T_BASE] + (later + 1) * span - interval - base) // interval + 1)
 
 
-@njit(**options)
+@njit(**inner)
 def _dirty(head, index, dirty, lanes):
     """Lanes of the group that a change of an input reaches, with their ranges; returns how many."""
     G, E = groups_of(head), edges_of(head)
@@ -164,10 +163,10 @@ def correct_group(head, index):
     return True
 
 
-@njit(**options)
+@njit(**inner)
 def _judge(head, index, r0, r1, lane):
     for start in range(r0, r1, at.BLOCK):
-        statuses(head, index, start, min(r1, start + at.BLOCK), lane, lane + 1)
+        call_part(head[at.H_STATUSES], (head, index, start, min(r1, start + at.BLOCK), lane, lane + 1))
 
 
 @njit(**allocating)
@@ -199,7 +198,7 @@ def _correct_lane(head, index, lane, low, high, stop):
     if kind == at.WINDOW:
         high = max(high, cells.nth_row_after(M, lane, high - 1, g[at.G_ROWS] - 1, stop) + 1)
     before = _outputs(V, out, lane, low, high)
-    values(head, index, low, high, lane, lane + 1)
+    call_part(head[at.H_VALUES], (head, index, low, high, lane, lane + 1))
     _tell(head, index, lane, low, high, old, before, 0)
 
 
@@ -218,7 +217,7 @@ def _replay(head, index, lane, low, high, stop, old):
         end = min(r + COPY, stop)
         start = max(r, low)
         before = _outputs(V, out, lane, start, end)
-        values(head, index, r, end, lane, lane + 1)
+        call_part(head[at.H_VALUES], (head, index, r, end, lane, lane + 1))
         _tell(head, index, lane, start, end, old, before, start - low)
         r = end
         if r == stop or r < high:
@@ -242,14 +241,14 @@ def _correct_cross(head, index, low, high):
         for lane in range(g[at.G_LANES]):
             for c in range(len(out)):
                 before[r - low, lane, c] = V[r, out[c] + lane]
-    cross(head, index, low, high)
+    call_part(head[at.H_ACROSS], (head, index, low, high, 0, g[at.G_LANES]))
     for r in range(low, high):
         for lane in range(g[at.G_LANES]):
             if _told(head, index, lane, r, old[r - low, lane], before[r - low, lane]):
                 changed(head, index, lane, r, r + 1)
 
 
-@njit(**options)
+@njit(**inner)
 def _told(head, index, lane, r, was, before):
     """Tell what became of a recomputed row, if its status or outputs moved; returns whether they did."""
     G, T = groups_of(head), timelines_of(head)
@@ -259,7 +258,7 @@ def _told(head, index, lane, r, was, before):
     return tell(head, index, lane, r, was, before)
 
 
-@njit(**options)
+@njit(**inner)
 def _tell(head, index, lane, low, high, old, before, skip):
     """What became of recomputed rows; `old` (from `skip` on) and `before` are their statuses and outputs before."""
     first, last = FOREVER, NEVER

@@ -19,7 +19,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import f64_2, i32_1, i64_1, i64_2, options, u8_1, within
+from qmtl.core.flow.address_kernels import f64_2, i32_1, i64_1, i64_2, inner, options, u8_1, within
 from qmtl.core.flow.late_kernels import given, late
 from qmtl.core.flow.settle_kernels import forget, reached, settle
 from qmtl.core.flow.timeline import NEVER, PENDING
@@ -102,7 +102,7 @@ def _regular(head, source, ts, available, known, i):
     return ahead and ts[i] >= Q[at.S_ORIGIN, s] and ts[i] <= available[i] + Q[at.S_SKEW, s]
 
 
-@njit(**options)
+@njit(**inner)
 def _arrive(head, kind, source, ts, available, row, tables, known, stop):
     """Store arrivals and move the clocks, until something stops it; returns the rows of the log used."""
     C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)

@@ -15,7 +15,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import array, f64_1, i64_1, i64_2, options
+from qmtl.core.flow.address_kernels import array, f64_1, i64_1, i64_2, inner, options
 from qmtl.core.flow.settle_kernels import forget, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
@@ -65,7 +65,7 @@ def late(head, source, ts, available, row, tables, known, i):
     return True
 
 
-@njit(**options)
+@njit(**inner)
 def _corrects(head, n, ts, end, wm, x):
     """Whether an entry takes the bar: it has room, is no duplicate and not too late."""
     G, T, N = groups_of(head), timelines_of(head), entries_of(head)
@@ -88,7 +88,7 @@ def _corrects(head, n, ts, end, wm, x):
     return False
 
 
-@njit(**options)
+@njit(**inner)
 def _revise(head, n, ts, following, x):
     """Keep a bar whose bucket may be closed (buckets before `following` are), and tell its correction."""
     G, T, N = groups_of(head), timelines_of(head), entries_of(head)

@@ -19,7 +19,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import f64_2, i32_2, i64_1, i64_2, options, within
+from qmtl.core.flow.address_kernels import f64_2, i32_2, i64_1, i64_2, inner, options, within
 from qmtl.core.flow.timeline import PENDING
 
 
@@ -162,7 +162,7 @@ def _move(head, P, t, time, available, step, log, used):
     return used
 
 
-@njit(**options)
+@njit(**inner)
 def _one_by_one(head, P, end, step, log, used):
     C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
     deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)

@@ -28,6 +28,7 @@ from qmtl.core.flow.address_kernels import (
     f64_2,
     i64_1,
     i64_2,
+    inner,
     options,
     u8_1,
     u8_2,
@@ -47,14 +48,14 @@ def close_rectangle(head, index, r0, r1, a, b):
     for start in range(r0, r1, at.BLOCK):
         stop = min(r1, start + at.BLOCK)
         if g[at.G_KIND] == at.CROSS:
-            cross(head, index, start, stop)
+            cross(head, index, start, stop, a, b)
             continue
         if not _steady(head, g, t, start, stop, a, b):
             statuses(head, index, start, stop, a, b)
         values(head, index, start, stop, a, b)
 
 
-@njit(**options)
+@njit(**inner)
 def _steady(head, g, t, r0, r1, a, b):
     """Whether every input of every cell has its value and no cell is in warm-up; then all are rows with a value.
 
@@ -75,7 +76,7 @@ def _steady(head, g, t, r0, r1, a, b):
     return True
 
 
-@njit(**options)
+@njit(**inner)
 def _all_rows(head, g, t, r0, r1, a, b):
     """Whether every input of every cell has its value; then the planes of rows say so, and `head` remembers it."""
     G, E, M, N = groups_of(head), edges_of(head), rows_of(g, t), counts_of(g, t)
@@ -129,7 +130,7 @@ def statuses(head, index, r0, r1, a, b):
     cells.judge(W, S, M, N, g[at.G_ROWS], r0, r1, a, b)
 
 
-@njit(**options)
+@njit(**inner)
 def _fold_coarse(head, g, e, W, r0, r1, a, b):
     G, T = groups_of(head), timelines_of(head)
     up = G[e[at.E_UP]]
@@ -176,7 +177,7 @@ def values(head, index, r0, r1, a, b):
         _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b)
 
 
-@njit(**options)
+@njit(**inner)
 def _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b):
     s, lanes, r = state_of(g), g[at.G_LANES], r0
     copies = copies_of(g, t)
@@ -191,7 +192,7 @@ def _scan(g, t, V, M, bucket, out, ins, p, r0, r1, a, b):
         r = stop
 
 
-@njit(**options)
+@njit(**inner)
 def _gather(head, g, V, r0, r1, a, b):
     E = edges_of(head)
     for n in range(g[at.G_FIRST_EDGE], g[at.G_END_EDGE]):
@@ -205,8 +206,8 @@ def _gather(head, g, V, r0, r1, a, b):
 
 
 @njit(**options)
-def cross(head, index, r0, r1):
-    """A cross-section: who is there, then the kernel over all lanes."""
+def cross(head, index, r0, r1, a, b):
+    """A cross-section: who is there, then the kernel, over all lanes whatever `a` and `b`."""
     G, T, E = groups_of(head), timelines_of(head), edges_of(head)
     g = G[index]
     t = T[g[at.G_TIMELINE]]
@@ -226,7 +227,7 @@ def cross(head, index, r0, r1):
     call_cross(g[at.G_FUNCTION], (V, M, out, ins, p, r0, r1, members))
 
 
-@njit(**options)
+@njit(**inner)
 def _members(head, g, t, V, M, r0, r1):
     """Who is there of members that stand apart or come and go (E16), with their values side by side."""
     G, E, bucket = groups_of(head), edges_of(head), i64_1(t[at.T_BUCKET], t[at.T_CAPACITY])
@@ -241,7 +242,7 @@ def _members(head, g, t, V, M, r0, r1):
             V[r, to] = V[r, cell]
 
 
-@njit(**options)
+@njit(**inner)
 def _resample(head, g, r0, r1, a, b):
     G, T, E = groups_of(head), timelines_of(head), edges_of(head)
     e = E[g[at.G_FIRST_EDGE]]

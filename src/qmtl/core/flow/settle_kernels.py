@@ -6,8 +6,7 @@ from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.access_kernels import clocks_of, groups_of, timelines_of
-from qmtl.core.flow.address_kernels import call_correct, i32_2, i64_1, i64_2, options, within
-from qmtl.core.flow.rectangle_kernels import close_rectangle
+from qmtl.core.flow.address_kernels import call_correct, call_part, i32_2, i64_1, i64_2, options, within
 from qmtl.core.flow.timeline import FOREVER, NEVER
 
 
@@ -159,7 +158,7 @@ def close_group(head, index):
         lo, hi = begin[g[at.G_CLOCK_FIRST]], end[g[at.G_CLOCK_FIRST]]
         if hi > lo:
             r0, r1 = (lo - t[at.T_BASE]) // t[at.T_INTERVAL], (hi - t[at.T_BASE]) // t[at.T_INTERVAL]
-            close_rectangle(head, index, max(r0, 0), r1, 0, lanes)
+            call_part(head[at.H_CLOSE], (head, index, max(r0, 0), r1, 0, lanes))
         return
     while lane < lanes:
         lo, hi = begin[clock[lane]], end[clock[lane]]
@@ -168,7 +167,7 @@ def close_group(head, index):
             stop += 1
         if hi > lo:
             r0, r1 = (lo - t[at.T_BASE]) // t[at.T_INTERVAL], (hi - t[at.T_BASE]) // t[at.T_INTERVAL]
-            close_rectangle(head, index, max(r0, 0), r1, lane, stop)
+            call_part(head[at.H_CLOSE], (head, index, max(r0, 0), r1, lane, stop))
         lane = stop
 
 
