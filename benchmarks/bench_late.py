@@ -1,103 +1,162 @@
-"""One late bar, and one revised, k buckets back after N bars: what a correction costs, by family of operators.
+"""One bar k buckets late, after N bars in order; and the same bar again with another value.
 
-A late bar's cost should not depend on how long the history is: it is proportional to the buckets that it changes.
+What it costs must depend on the buckets it corrects (and the distance to a copy of a scan's state), not on how long
+the stream has run. Between two late bars the stream goes on for as long as a bar is late; that is not timed. The values
+at the end are those of the bars in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import numpy as np
-from rich.table import Table
 
-from harness import case_as_json, console, keep, options
-from qmtl import Panel, StreamInput, cross
+from engines import Fed, batch, engine_for, walk
+from figures import Figure, Lines, case, show
+from harness import keep, options
+from qmtl import Panel, Series, Strategy, StreamInput, cross
 from qmtl.core.flow.layout import H_RECORD_COUNT
-from single import batch, engine_of, walk
+from qmtl.core.flow.timeline import COPY
+from qmtl_forms import Batch
 
-TITLE = "One late bar"
-LANES = 10
-REPEATED = 20  # late bars of one kind in a run, each of another lane's or bucket's
+TITLE = "A late bar"
 BACK = (1, 10, 100, 1_000)
-FLAT = 1.5
+AFTER = {"10,000": 10_000, "100,000": 100_000, "1,000,000": 1_000_000}
+ONE_BY_ONE = 50
+TURNS = 15  # late bars in a round; their median counts
+FLAT, PROPORTIONAL = 1.5, 1.5
 
 
-def closes() -> dict[str, Any]:
-    return {f"S{n}": StreamInput(f"S{n}", interval="1m").close for n in range(LANES)}
+@dataclass(frozen=True)
+class Family:
+    series: Callable[[list[StreamInput]], Series]
+    symbols: int = 1
+    minutes: int = 1  # of a bucket
 
 
-def each(operator: Callable[[Any], Any]) -> Callable[[], Mapping[str, Any]]:
-    return lambda: {name: operator(close) for name, close in closes().items()}
-
-
-FAMILIES: dict[str, Callable[[], Mapping[str, Any]]] = {
-    "map": each(lambda close: close - 1.0),
-    "window of 20": each(lambda close: close.sma(20)),
-    "window of 60, squares": each(lambda close: close.zscore(60)),
-    "scan": each(lambda close: close.ema(12)),
-    "resample to 5m": lambda: {
-        f"S{n}": StreamInput(f"S{n}", interval="1m").resample("5m").close for n in range(LANES)
-    },
-    "across 10 lanes": lambda: {"mean": cross.mean(Panel(closes()))},
+FAMILIES = {
+    "window: sma(20)": Family(lambda streams: streams[0].close.sma(20)),
+    "scan: ema(200)": Family(lambda streams: streams[0].close.ema(200)),
+    "map: close / open": Family(lambda streams: streams[0].close / streams[0].open),
+    "cross: mean of 10": Family(
+        lambda streams: cross.mean(Panel({str(n): each.close for n, each in enumerate(streams)})), 10
+    ),
+    "resample: 5m volume": Family(lambda streams: streams[0].resample("5m").volume, minutes=5),
 }
 
 
-def measured(outputs: Callable[[], Mapping[str, Any]], rows: int, back: int) -> dict[str, float]:
-    """Median microseconds of a late bar and of a revision, `back` buckets before the newest of `rows`."""
-    close, made = walk(rows, LANES), engine_of(outputs, rows)
-    source, row = np.tile(np.arange(LANES), rows), np.repeat(np.arange(rows), LANES)
-    late = [(n % LANES, rows - 1 - back - n // LANES) for n in range(REPEATED)]
-    there = np.ones((rows, LANES), bool)
-    there[[one[1] for one in late], [one[0] for one in late]] = False
-    kept = there[row, source]
-    made.advance(batch(source[kept], row[kept], close[row, source][kept]))
-    found = {}
-    for kind, moved in (("late", 0.0), ("revised", 0.25)):
-        taken = []
-        for lane, bucket in late:
-            one = batch(np.array([lane]), np.array([bucket]), close[[bucket], [lane]] + moved)
-            told = int(made.flow.log.head[H_RECORD_COUNT])
-            began = perf_counter()
-            made.advance(one)
-            taken.append(perf_counter() - began)
-            assert made.flow.log.head[H_RECORD_COUNT] > told, "nothing was corrected"
-        found[kind] = median(taken[2:]) * 1e6
-    return found
+class One(Strategy):
+    """One node of a family over its streams."""
+
+    family: str = ""
+
+    def define(self) -> None:
+        of = FAMILIES[self.family]
+        self.output("made", of.series([StreamInput(name, interval="1m") for name in names(of)]))
+
+
+def names(of: Family) -> tuple[str, ...]:
+    return tuple(f"S{number}" for number in range(of.symbols))
+
+
+@dataclass(frozen=True)
+class Cost:
+    seconds: float  # of one late bar
+    corrected: float  # buckets of the node that got another value
+
+
+def measure(family: str, after: int, back: int, revised: bool, turns: int, checked: bool) -> Cost:
+    """Late bars one after the other, each `back` buckets behind; the outcome is that of the bars in order."""
+    of = FAMILIES[family]
+    after, step = after // of.symbols, (back + 1) * of.minutes
+    minutes = after + turns * step
+    bars = walk(minutes, of.symbols)
+    fed = engine_for(One(family=family), names(of), minutes)
+    minute, symbol = np.repeat(np.arange(minutes), of.symbols), np.tile(np.arange(of.symbols), minutes)
+    given = bars
+    if revised:  # the first version of a bar is another one
+        given = bars.copy()
+        given[after::step, 0, -2:] *= 1.001  # close and volume
+    fed.engine.advance(batch(bars, minute[: after * of.symbols], symbol[: after * of.symbols]))
+    taken, corrected = [], []
+    for first in range(after, minutes, step):
+        part = slice(first * of.symbols + (0 if revised else 1), (first + step) * of.symbols)
+        rest = batch(given, minute[part], symbol[part])
+        late = batch(bars, np.array([first]), np.array([0]), first + step - 1)
+        _go_on(fed, rest)
+        before = int(fed.engine.flow.log.head[H_RECORD_COUNT])
+        began = perf_counter()
+        fed.engine.advance(late)
+        taken.append(perf_counter() - began)
+        corrected.append(
+            int(fed.engine.flow.log.head[H_RECORD_COUNT]) - before - 1
+        )  # one is the stream's own
+    if checked:
+        _check(fed, family, bars, minute, symbol)
+    return Cost(median(taken), median(corrected))
+
+
+def _go_on(fed: Fed, rest: Batch) -> None:
+    """In one call, but for the last bars: they come one by one, as late ones do, so that no code is cold."""
+    count = len(rest.kind)
+    single = max(count - ONE_BY_ONE, 0)
+    fed.engine.advance(rest, 0, single)
+    for at in range(single, count):
+        fed.engine.advance(rest, at, at + 1)
+
+
+def _check(fed: Fed, family: str, bars: np.ndarray, minute: np.ndarray, symbol: np.ndarray) -> None:
+    of, minutes = FAMILIES[family], len(bars)
+    ordered = engine_for(One(family=family), names(of), minutes)
+    ordered.engine.advance(batch(bars, minute, symbol))
+    whole = minutes - of.minutes  # the last bucket is open
+    if not np.array_equal(fed.column("made", whole), ordered.column("made", whole), equal_nan=True):
+        raise AssertionError(f"{family}: late bars end in other values than bars in order")
 
 
 def main() -> None:
-    given = options(("10000", "100000", "1000000"), __doc__)
-    sizes = [int(size) for size in given.sizes]
-    cases: dict[str, Any] = {}
-    for name, outputs in FAMILIES.items():
-        if not given.chosen(name):
+    given = options(tuple(AFTER), __doc__)
+    sizes = {name: AFTER[name] for name in (given.sizes if not given.quick else ("10,000", "100,000"))}
+    turns, rounds = (5, 1) if given.quick else (TURNS, min(given.rounds, 3))
+    cases = {}
+    for family in FAMILIES:
+        if not given.chosen(family):
             continue
-        measured(outputs, 3_000, 10)  # compiles
-        times = {
-            (back, rows): measured(outputs, rows, back) for back in BACK for rows in sizes if rows > back + 10
-        }
-        table = Table(title=f"{TITLE}: {name}, µs")
-        for column in (
-            "buckets back",
-            *(f"late, {rows:,} bars" for rows in sizes),
-            "revised, longest",
-            "flat",
-        ):
-            table.add_column(column, justify="right")
-        ratios = {}
-        for back in BACK:
-            late = [times[back, rows]["late"] for rows in sizes]
-            flat = late[-1] / late[0]
-            ratios[f"{back} back: shortest history against longest"] = {"ratio": 1 / flat, "least": 1 / FLAT}
-            revised = times[back, sizes[-1]]["revised"]
-            table.add_row(f"{back:,}", *(f"{one:.1f}" for one in late), f"{revised:.1f}", f"{flat:.2f} ×")
-        console.print(table)
-        figures = {f"{back} back, {rows} bars": found for (back, rows), found in times.items()}
-        cases[name] = case_as_json({}, microseconds=figures, ratios=ratios)
+        for revised in (False, True):
+            costs = {
+                (after, back): min(
+                    (measure(family, after, back, revised, turns, n == 0) for n in range(rounds)),
+                    key=lambda cost: cost.seconds,
+                )
+                for back in BACK
+                for after in sizes.values()
+            }
+            label = f"{family}, {'revised' if revised else 'late'}"
+            cases[label] = told(label, costs, list(sizes.values()))
     keep("late", TITLE, cases, given)
+
+
+def told(label: str, costs: dict[tuple[int, int], Cost], sizes: list[int]) -> dict[str, object]:
+    """Prints the costs of a family, and gives what is kept of them."""
+    micro = {f"{back:,} back": [costs[after, back].seconds * 1e6 for after in sizes] for back in BACK}
+    lines = Lines("after so many bars", sizes, micro, "µs")
+    most = max(values[-1] / values[0] for values in micro.values())
+    at = {back: costs[sizes[0], back] for back in BACK}
+    more = at[1_000].corrected - at[100].corrected
+    unit = (at[100].seconds - at[1].seconds) / max(at[100].corrected - at[1].corrected, 1)
+    said = at[100].seconds + unit * (more + COPY if more else 0)
+    figures = {
+        f"after {sizes[-1]:,} bars, of after {sizes[0]:,}": Figure(most, "×", FLAT),
+        "1,000 back, of what its corrected buckets say": Figure(
+            at[1_000].seconds / said, "×", PROPORTIONAL, f"{at[1_000].corrected:,.0f} corrected"
+        ),
+        "a bucket further back": Figure((at[1_000].seconds - at[100].seconds) / 900 * 1e9, "ns"),
+    }
+    show(f"{TITLE}: {label}", figures, lines)
+    return case(figures, lines, corrected={f"{back:,}": at[back].corrected for back in BACK})
 
 
 if __name__ == "__main__":
