@@ -17,7 +17,8 @@ import numpy as np
 from qmtl import Panel, Strategy, StreamInput, cross
 from qmtl.core.flow.building import build as planned
 from qmtl.core.flow.engine import Engine
-from qmtl.core.flow.timeline import FOREVER, VALUE
+from qmtl.core.flow.feed import FINISHED
+from qmtl.core.flow.timeline import VALUE
 from qmtl.core.graph.expand import expand
 from qmtl.core.graph.ir import Node, NodeKind
 from qmtl.runtime.backtest import unique_nodes
@@ -73,7 +74,9 @@ def _engine(of: Workload) -> Engine:
     streams = {node.stream: node for node in nodes.values() if node.kind is NodeKind.BARS}
     sources = [[streams[name]] for name in of.names]
     origins = {node.node_id: int(of.times[0]) for node in streams.values()}
-    engine = Engine(planned(list(nodes.values())), sources, [FIELDS] * of.symbols, origins, FOREVER)
+    engine = Engine(
+        planned(list(nodes.values())), sources, [FIELDS] * of.symbols, origins, int(of.times[-1]) + MINUTE
+    )
     for timeline in engine.plan.timelines.values():
         timeline.reserve(int(of.times[0]), int(of.times[-1]), touch=True)
     return engine
@@ -95,8 +98,17 @@ def _batches(of: Workload, cuts: Iterable[tuple[int, int]], in_order: bool = Fal
     ]
 
 
+def _ends(of: Workload) -> Batch:
+    """The end of every source."""
+    count = of.symbols
+    none, flat = np.zeros(count, np.int64), np.zeros((1, len(FIELDS)))
+    return Batch(np.full(count, FINISHED, np.uint8), np.arange(count, dtype=np.int32), none, none, none, flat)
+
+
 def _run(of: Workload, cuts: Iterable[tuple[int, int]], in_order: bool = False) -> tuple[float, Outputs]:
     batches, engine = _batches(of, cuts, in_order), _engine(of)
+    if of.disordered:  # nobody waits any longer for what is missing at the end
+        batches.append(_ends(of))
     began = perf_counter()
     for batch in batches:
         engine.advance(batch)
