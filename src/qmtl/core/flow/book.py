@@ -129,10 +129,10 @@ class Book:
         head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
         head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
         for where, part in (
-            (at.H_CLOSE, parts.close_rectangle),
             (at.H_STATUSES, parts.statuses),
             (at.H_VALUES, parts.values),
             (at.H_ACROSS, parts.cross),
+            (at.H_CLOSE, parts.close_rectangle),  # last: it calls the others
         ):
             head[where] = addresses.address_of(part, addresses.PART)
         head[at.H_CORRECT] = addresses.address_of(correct_kernels.correct_group, addresses.CORRECT)
