@@ -51,3 +51,20 @@ def ratios(
         verdict = "" if other / own >= least else "  [red]missed[/red]"
         console.print(f"{of} is {other / own:.2f} × {label} (asked for: {least:.2f} ×){verdict}")
     return found
+
+
+def show_whole(title: str, samples: Mapping[str, Sample], bars: int) -> None:
+    """Of whole runs: milliseconds, not microseconds a row."""
+    table = Table(title=title, title_justify="left")
+    for column in ("", "ms", "M bars/s", "median", "spread", "largest error"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+    for name, sample in sorted(samples.items(), key=lambda item: item[1].best):
+        table.add_row(
+            name,
+            f"{sample.best * 1e3:,.2f}",
+            f"{bars / sample.best / 1e6:,.2f}",
+            f"{median(sample.seconds) * 1e3:,.2f}",
+            f"{sample.spread:.0%}",
+            f"{max(sample.errors.values()):.0e}" if sample.errors else "",
+        )
+    console.print(table)
