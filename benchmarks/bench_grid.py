@@ -10,7 +10,7 @@ from tables import show_whole
 
 TITLE = "A grid of 400 pairs"
 FAST, SLOW = tuple(range(5, 25)), tuple(range(30, 130, 5))
-BARS = {"1,000": 1_000, "10,000": 10_000}
+BARS = {"1k": 1_000, "10k": 10_000}
 COMPETITORS = (
     Competitor("qmtl", "crossing:pairs", "Runner.backtest(grid(…))"),
     Competitor("vectorbt", "peers.vectorbt_crossing:pairs", "Portfolio.from_signals of 400 columns"),
@@ -27,10 +27,10 @@ def main() -> None:
             (made.to_pandas().set_index("time"), FAST, SLOW), COMPETITORS, _answers(opened, close), given
         )
         count = len(FAST) * len(SLOW)
-        show_whole(f"{TITLE}: {size} bars", samples, BARS[size] * count)
+        show_whole(f"{TITLE}: {BARS[size]:,} bars", samples, BARS[size] * count)
         if "qmtl" in samples:
             console.print(f"qmtl: {samples['qmtl'].best / count * 1e3:.2f} ms a pair")
-        cases[f"{size} bars"] = case_as_json(samples, bars=BARS[size] * count, pairs=count)
+        cases[f"{BARS[size]:,} bars"] = case_as_json(samples, bars=BARS[size] * count, pairs=count)
     keep("grid", TITLE, cases, given)
 
 

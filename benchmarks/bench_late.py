@@ -24,7 +24,7 @@ from qmtl_forms import Batch
 
 TITLE = "A late bar"
 BACK = (1, 10, 100, 1_000)
-AFTER = {"10,000": 10_000, "100,000": 100_000, "1,000,000": 1_000_000}
+AFTER = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 ONE_BY_ONE = 50
 TURNS = 15  # late bars in a round; their median counts
 FLAT, PROPORTIONAL = 1.5, 1.5
@@ -119,7 +119,7 @@ def _check(fed: Fed, family: str, bars: np.ndarray, minute: np.ndarray, symbol: 
 
 def main() -> None:
     given = options(tuple(AFTER), __doc__)
-    sizes = {name: AFTER[name] for name in (given.sizes if not given.quick else ("10,000", "100,000"))}
+    sizes = {name: AFTER[name] for name in (given.sizes if not given.quick else ("10k", "100k"))}
     turns, rounds = (5, 1) if given.quick else (TURNS, min(given.rounds, 3))
     cases = {}
     for family in FAMILIES:

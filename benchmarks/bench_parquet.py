@@ -10,7 +10,7 @@ from harness import Competitor, case_as_json, keep, options
 from tables import show_whole
 
 TITLE = "From a Parquet file to an equity curve"
-BARS = {"10,000": 10_000, "500,000": 500_000}
+BARS = {"10k": 10_000, "500k": 500_000}
 COMPETITORS = (
     Competitor("qmtl", "crossing:parquet", "frames in pandas"),
     Competitor("vectorbt", "peers.vectorbt_crossing:parquet", "pandas reads; Portfolio.from_signals"),
@@ -26,8 +26,8 @@ def main() -> None:
             path = Path(folder) / f"{BARS[size]}.parquet"
             made = write(BARS[size], path)
             samples = compete(path, COMPETITORS, answers(made), given)
-            show_whole(f"{TITLE}: {size} bars", samples, BARS[size])
-            cases[f"{size} bars"] = case_as_json(samples, bars=BARS[size])
+            show_whole(f"{TITLE}: {BARS[size]:,} bars", samples, BARS[size])
+            cases[f"{BARS[size]:,} bars"] = case_as_json(samples, bars=BARS[size])
     keep("parquet", TITLE, cases, given)
 
 

@@ -22,7 +22,7 @@ from workload import FIELDS, MINUTE, START
 
 TITLE = "Strategies that share their nodes"
 COUNTS = (1, 10, 100)
-BARS = {"10,000": 10_000, "100,000": 100_000}
+BARS = {"10k": 10_000, "100k": 100_000}
 SHARED, OWN = 18, 2
 MOST = 5.0  # per cent
 
@@ -60,8 +60,8 @@ def main() -> None:
         frame = _frame(BARS[size])
         lines = _lines(frame, given.rounds)
         figures = _figures(lines)
-        show(f"{TITLE}: {size} bars", figures, lines)
-        cases[f"{size} bars"] = case(figures, lines)
+        show(f"{TITLE}: {BARS[size]:,} bars", figures, lines)
+        cases[f"{BARS[size]:,} bars"] = case(figures, lines)
     keep("strategies", TITLE, cases, given)
 
 
