@@ -64,3 +64,18 @@ MUTANTS = (
     Mutant("E4 a lane closes with its neighbour", "settle_kernels.py", "begin[clock[stop]] == lo and end[clock[stop]] == hi", "end[clock[stop]] == hi"),
     Mutant("E12 closed from the last log row alone", "settle_kernels.py", "begin[k] = min(begin[k], log[n, 1])", "begin[k] = log[n, 1]"),
 )  # fmt: skip
+
+# Of rows of panels, which random graphs hardly ever have: `tests/unit/flow/test_panels.py` must find these.
+# fmt: off
+PANEL_MUTANTS = (
+    Mutant("a row is taken whatever has come before", "panel_kernels.py", "moved |= (top[lane] >= end) | (seen[lane] >= end) | ((idle[lane] | finished[lane]) != 0)", "pass"),
+    Mutant("clocks that stand apart move together", "panel_kernels.py", "apart |= (wm[lane] != wm[0]) | (following[lane] != following[0]) | (front[lane] != front[0])", "pass"),
+    Mutant("every lane closes at the first arrival", "panel_kernels.py", "steps[lane] = step + lane + 1", "steps[lane] = step + 1"),
+    Mutant("later clocks close at the first arrival", "panel_kernels.py", "clocks.close(C, one, step + last, log, used)", "clocks.close(C, one, step, log, used)"),
+    Mutant("bars of another time in a row", "panel_kernels.py", "unlike |= times[lane] != time", "pass"),
+    Mutant("clocks always move as one", "panels.py", "ordered &= always and (direct or len({max(lanes[one[0]]) for one in moved}) == 1)", "ordered &= always"),
+    Mutant("a clock closes with its first input", "panels.py", "found.append((clock, max(lanes[clock])", "found.append((clock, min(lanes[clock])"),
+    Mutant("a clock has no other inputs", "panels.py", "int(direct and len(moved) == len(inputs))", "1"),
+    Mutant("rows of a table that do not follow each other", "panel_kernels.py", "apart |= place[lane] != place[0] + lane", "pass"),
+)
+# fmt: on

@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mutants import MUTANTS, Mutant
+from mutants import MUTANTS, PANEL_MUTANTS, Mutant
 
-PACKAGE = Path(__file__).parents[2] / "src" / "qmtl"
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "qmtl"
 GRAPHS = 1500
 SURVIVED = 0
 SMALLER = (
@@ -38,13 +40,25 @@ for seed in range(int(sys.argv[1])):
 
 def hunt(package: Path, graphs: int) -> subprocess.CompletedProcess[str]:
     """Runs graphs on the package in `package`, uncompiled, until one differs from the oracle (exit code 3)."""
+    return _uncompiled(package, "-c", HUNT, str(graphs))
+
+
+def panels(package: Path) -> subprocess.CompletedProcess[str]:
+    """Runs some of the tests of rows of panels on the package in `package`, uncompiled (exit code 1: one fails)."""
+    chosen = ("-k", "0-0s-none or 0-90s-structural")
+    options = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist")
+    return _uncompiled(package, "-m", "pytest", *options, "tests/unit/flow/test_panels.py", *chosen)
+
+
+def _uncompiled(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
         "PYTHONPATH": str(package),
         "NUMBA_DISABLE_JIT": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", HUNT, str(graphs)],
+        [sys.executable, "-W", "ignore", *arguments],
+        cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
@@ -70,8 +84,29 @@ def test_the_engine_itself_survives(copied: Path) -> None:
 
 
 @pytest.mark.slow
+def test_rows_of_panels_survive(copied: Path) -> None:
+    done = panels(copied)
+    assert done.returncode == SURVIVED, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.rule.replace(" ", "-"))
 def test_a_mutant_is_found(copied: Path, mutant: Mutant) -> None:
+    done = _changed(copied, mutant, lambda: hunt(copied, GRAPHS))
+    assert done.returncode == 3, f"{mutant.rule}: not found in {GRAPHS} graphs\n{done.stderr[-2000:]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", PANEL_MUTANTS, ids=lambda m: m.rule.replace(" ", "-"))
+def test_a_mutant_of_panels_is_found(copied: Path, mutant: Mutant) -> None:
+    done = _changed(copied, mutant, lambda: panels(copied))
+    assert done.returncode == 1, f"{mutant.rule}: not found\n{done.stdout[-2000:]}"
+
+
+def _changed(
+    copied: Path, mutant: Mutant, run: Callable[[], subprocess.CompletedProcess[str]]
+) -> subprocess.CompletedProcess[str]:
     file = copied / "qmtl" / "core" / "flow" / mutant.file
     text = file.read_text()
     assert text.count(mutant.found) == 1, (
@@ -79,7 +114,6 @@ def test_a_mutant_is_found(copied: Path, mutant: Mutant) -> None:
     )
     try:
         file.write_text(text.replace(mutant.found, mutant.replaced))
-        done = hunt(copied, GRAPHS)
+        return run()
     finally:
         file.write_text(text)
-    assert done.returncode == 3, f"{mutant.rule}: not found in {GRAPHS} graphs\n{done.stderr[-2000:]}"
