@@ -39,6 +39,7 @@ class Family:
 
 FAMILIES = {
     "window: sma(20)": Family(lambda streams: streams[0].close.sma(20)),
+    "window: zscore(60)": Family(lambda streams: streams[0].close.zscore(60)),
     "scan: ema(200)": Family(lambda streams: streams[0].close.ema(200)),
     "map: close / open": Family(lambda streams: streams[0].close / streams[0].open),
     "cross: mean of 10": Family(

@@ -56,7 +56,7 @@ def main() -> None:
             figures[f"{label}, stored"] = Figure(stored, "bytes")
             if grown is not None:
                 figures[f"{label}, the process grows by"] = Figure(grown, "bytes")
-        label = f"{symbols:,} lanes, {rows:,} rows"
+        label = f"{symbols:,} lane{'s' if symbols > 1 else ''}, {rows:,} rows"
         show(f"{TITLE}: {label}; a row and lane", figures)
         cases[label] = case(figures, symbols=symbols, rows=rows)
     keep("memory", TITLE, cases, given)

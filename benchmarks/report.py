@@ -12,6 +12,7 @@ from typing import Any
 
 from harness import RESULTS, console
 from plots import bars
+from report_figures import figure_plot, figure_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, IMAGES = ROOT / "docs" / "performance.md", ROOT / "docs" / "images"
@@ -30,6 +31,19 @@ TEXT = {
     "events": "One bar of one symbol at a time, symbols in random order within each minute.",
     "disorder": "qmtl by row: 2 % of the bars missing, 0.5 % late by 1 to 100 bars, 0.1 % delivered twice, late ones "
     "corrected; against the same bars complete and in order.",
+    "late": "One bar that comes *k* buckets late, or comes again with another value, after a run of bars in order; the "
+    "median of some in turn, between which the stream goes on. What it costs is to follow the buckets that are "
+    "corrected, not the length of the run; *a bucket further back* is what one costs from 100 to 1,000.",
+    "author": "A Python function over a window of 20 rows, one or a hundred at a time: what a call costs beyond the "
+    "function itself, with its part of the ledger. The same bars run with and without the nodes.",
+    "strategies": "Strategies that each have 18 nodes in common with all and 2 of their own, against one strategy with "
+    "all of these nodes; the whole of `Runner.backtest`, and the part of it that defines the graphs.",
+    "parquet": "Reading the file, two exponential averages, their difference, and an account that is long while it is "
+    "above zero, filled at the next open; frames of the series and the equity at every bar.",
+    "grid": "Twenty fast by twenty slow moving averages that cross, each pair traded as above, to the equity it ends "
+    "with. Bars are counted once for each pair.",
+    "memory": "What a row takes for each lane, that is a symbol with its five bar columns and its nodes.",
+    "start": "Whole processes. *Nothing compiled* is the first run on a machine: numba's cache is empty.",
 }
 ORDER = tuple(TEXT)
 
@@ -51,15 +65,24 @@ def _section(name: str, question: dict[str, Any]) -> str:
     parts = [f"## {question['title']}\n"]
     if name in TEXT:
         parts.append(TEXT[name] + "\n")
-    cases = {label: case for label, case in question["cases"].items() if case["competitors"]}
+    cases = {
+        label: case for label, case in question["cases"].items() if "figures" in case or case["competitors"]
+    }
     if any("bars" in case or "bars_of" in case for case in cases.values()):
         image = IMAGES / f"performance-{name}.svg"
         bars(question["title"], cases, image)
         parts.append(f"![{question['title']}: million bars a second](images/{image.name})\n")
-    parts += [_case(label, case) for label, case in cases.items()]
-    for run in {_run(case["run"]): case for case in cases.values()}:
+    if any("figures" in case for case in cases.values()):
+        image = IMAGES / f"performance-{name}.svg"
+        parts.append(f"![{figure_plot(question['title'], cases, image)}](images/{image.name})\n")
+    parts += [
+        figure_tables(label, case) if "figures" in case else _case(label, case)
+        for label, case in cases.items()
+    ]
+    runs = list(dict.fromkeys(_run(case["run"]) for case in cases.values()))
+    for run in runs:
         measured = [label for label, case in cases.items() if _run(case["run"]) == run]
-        parts.append(f"{', '.join(measured).capitalize()}: {run}")
+        parts.append(f"{', '.join(measured).capitalize()}: {run}" if len(runs) > 1 else run)
     return "\n".join(parts)
 
 
