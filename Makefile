@@ -71,7 +71,7 @@ lock: $(STAMP)  ## resolve requirements/*.txt anew (with the oldest Python that 
 	  echo "lock with Python 3.11: later ones may choose versions that do not run on it"; exit 1; }
 	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) \
 	  --output-file requirements/run.txt pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra demo,test \
+	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra demo,kafka,otel,postgres,s3,servers,test \
 	  --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile $(LOCK) --extra bench \
 	  --output-file requirements/bench.txt pyproject.toml
