@@ -18,7 +18,7 @@ from harness import Sample, interleaved, keep, options
 from qmtl import Strategy, StreamInput, node
 from qmtl.core.flow.view import View
 from qmtl.runtime.ledger import emissions
-from workload import START
+from workload import MINUTE, START
 
 TITLE = "An author's function"
 WINDOW = 20
@@ -100,12 +100,14 @@ def _run(body: str, names: tuple[str, ...], bars: np.ndarray, by_row: bool) -> f
     rows, symbols = bars.shape[:2]
     fed = engine_for(Authored(body=body, names=names), names, rows)
     minute, symbol = np.repeat(np.arange(rows), symbols), np.tile(np.arange(symbols), rows)
-    whole, advance = batch(bars, minute, symbol), fed.engine.advance
+    whole, row = batch(bars, minute, symbol), fed.engine.row
+    starts = [START + n * MINUTE for n in range(rows)]
+    columns = [np.ascontiguousarray(each.T) for each in bars] if by_row else []
     began = perf_counter()
-    for at in range(0, len(minute), symbols) if by_row else ():
-        advance(whole, at, at + symbols)
+    for start, values in zip(starts, columns, strict=False):
+        row(start, start + MINUTE, values)
     if not by_row:
-        advance(whole)
+        fed.engine.advance(whole)
     told = [_ledger(fed, name) for name in names] if body else []
     seconds = perf_counter() - began
     if body:

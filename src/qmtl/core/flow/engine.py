@@ -20,6 +20,7 @@ from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Row, Source, ide
 from qmtl.core.flow.order import UNTOLD, tables_of, told_of
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
+from qmtl.core.flow.settle_kernels import settle
 from qmtl.core.flow.timeline import FOREVER, NONE, VALUE
 from qmtl.core.graph.ir import Node, NodeKind
 
@@ -110,6 +111,9 @@ class Engine:
         answer = layout.REFUSED
         if values.dtype == FLOAT and values.flags.c_contiguous:
             answer = drive_row(self._head, self.step, event_ns, available_ns, values)
+            while answer == layout.CALL and self._head[layout.H_POSITION] == self._width:
+                self.flow.serve(answer)
+                answer = settle(self._head)
         if answer == layout.DONE:
             self.step += self._width
         elif answer == layout.REFUSED:

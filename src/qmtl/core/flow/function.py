@@ -43,10 +43,10 @@ def close(
     assert timeline is not None
     if plain.is_plain(group) and key not in halts.at and key not in log.inputs:
 
-        def halt(bucket: int, cause: str) -> None:
-            _halt(group, halts, log, lane, bucket, step(timeline.row(bucket)), cause)
+        def stopped(bucket: int, cause: str) -> None:
+            halt(group, halts, log, lane, bucket, step(timeline.row(bucket)), cause)
 
-        plain.close(group, log.head, lane, r0, r1, halt)
+        plain.close(group, log.head, lane, r0, r1, stopped)
         return
     _rows(group, r0, r1, lane)
     for row in range(r0, r1):
@@ -184,14 +184,14 @@ def _evaluate(
     if status == VALUE:
         answer, cause = _call(group, lane, bucket, shown)
         if cause:
-            _halt(group, halts, log, lane, bucket, step, cause)
+            halt(group, halts, log, lane, bucket, step, cause)
             status = FAILED
         elif answer is None:
             status = GAP
         else:
             timeline.V[row, group.out + lane] = answer
     elif status == GAP and _fails(group, node) and old == NONE:
-        _halt(group, halts, log, lane, bucket, step, "missing: " + ", ".join(missing))
+        halt(group, halts, log, lane, bucket, step, "missing: " + ", ".join(missing))
         status = FAILED
     if status in (NONE, GAP) and old != NONE:
         status = NULL if old in (VALUE, NULL) else old
@@ -206,7 +206,8 @@ def _fails(group: Group, node: Node) -> bool:
     return node.closing.on_missing is OnMissing.FAIL and any(edge.required for edge in group.edges)
 
 
-def _halt(group: Group, halts: Halts, log: Log, lane: int, bucket: int, step: int, cause: str) -> None:
+def halt(group: Group, halts: Halts, log: Log, lane: int, bucket: int, step: int, cause: str) -> None:
+    """A lane stops at a bucket, and the log says why."""
     halts.at[group.index, lane] = bucket
     log.failures.append(Failure(group.index, lane, bucket, step, cause))
 

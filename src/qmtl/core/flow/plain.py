@@ -16,11 +16,21 @@ from qmtl.core.flow import layout
 from qmtl.core.flow.answer import answers, called, taken
 from qmtl.core.flow.plan import Group, Relation
 from qmtl.core.flow.rectangle_kernels import statuses
+from qmtl.core.flow.settle_kernels import one_row
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, VALUE
 from qmtl.core.flow.view import Columns, View, locked
 from qmtl.core.graph.ir import OnMissing
 
 Halt = Callable[[int, str], None]  # told the bucket and the cause
+
+
+def is_ready(group: Group) -> bool:
+    """Whether all lanes of a plain group ask one function, row by row."""
+    first = group.nodes[0]
+    return is_plain(group) and all(
+        node.function is first.function and node.params == first.params and not node.vectorized
+        for node in group.nodes
+    )
 
 
 def is_plain(group: Group) -> bool:
@@ -44,6 +54,81 @@ def close(group: Group, head: np.ndarray, lane: int, r0: int, r1: int, halt: Hal
         group.S[rows[done], lane] = FAILED
         group.S[rows[done] + 1 : r1, lane] = HALTED
         halt(run.buckets[done], cause)
+
+
+class Ready:
+    """All lanes of a plain group, set up once, for rows that close one at a time."""
+
+    def __init__(self, group: Group) -> None:
+        timeline, node = group.timeline, group.nodes[0]
+        assert timeline is not None and node.function is not None
+        self._group, self._timeline, self._node, self._function = group, timeline, node, node.function
+        self._params = dict(node.params)
+        self._alone = (float, np.float64) if len(node.outputs) == 1 else ()
+        self._inputs = [self._shown(lane) for lane in range(group.lanes)]
+        self._every, self._told = list(range(group.lanes)), np.zeros(group.lanes, np.uint8)
+        outs = group.out.tolist()
+        self._cells = [outs[0] + n if len(outs) == 1 else group.out + n for n in self._every]
+
+    def _shown(self, lane: int) -> list[tuple[str, int, list[tuple[str, int]], bool]]:
+        found = []
+        for edge in self._group.edges:
+            cells = (edge.up.out[list(edge.columns)] + edge.lanes[lane]).tolist()
+            assert edge.window.rows is not None
+            found.append(
+                (edge.name, edge.window.rows, list(zip(edge.names, cells, strict=True)), edge.single)
+            )
+        return found
+
+    def close(
+        self, head: np.ndarray, halt: Callable[[int, int, int, str], None]
+    ) -> list[tuple[int, int]] | None:
+        """Compute the one row that all lanes close now; `halt` is told the lane, row, bucket and cause of a failure.
+
+        Returns (lane, row) of what is left to :func:`close`, windows over holes; None where more rows close.
+        """
+        group, told = self._group, self._told
+        row = one_row(head, group.index, told)
+        if row < 0:
+            return None
+        kinds = told.tolist()
+        lanes = (
+            self._every
+            if 0 not in kinds and 2 not in kinds
+            else [n for n, kind in enumerate(kinds) if kind == 1]
+        )
+        bucket, V, status = int(self._timeline.bucket[row]), self._timeline.V, group.S[row]
+        while lanes:
+            found, cause = called(
+                self._function, self._views(row, bucket, lanes), self._params, self._take, self._alone
+            )
+            for lane, answer in zip(lanes, found, strict=False):
+                if answer is None:
+                    status[lane] = GAP
+                else:
+                    V[row, self._cells[lane]] = answer
+            if cause:
+                status[lanes[len(found)]] = FAILED
+                halt(lanes[len(found)], row, bucket, cause)
+            lanes = lanes[len(found) + 1 :]
+        return [(lane, row) for lane, kind in enumerate(kinds) if kind == 2]
+
+    def _take(self, answer: object) -> np.ndarray | None:
+        return taken(answer, self._node.outputs)
+
+    def _views(self, row: int, bucket: int, lanes: list[int]) -> Iterator[tuple[Any, ...]]:
+        V, times, stop = self._timeline.V, self._timeline.bucket, row + 1
+        watermark = (bucket + self._group.interval,) if self._node.wants_watermark else ()
+        for lane in lanes:
+            shown: dict[str, Any] = {}
+            for name, count, cells, single in self._inputs[lane]:
+                start = stop - count
+                if single:
+                    shown[name] = locked(V[start:stop, cells[0][1]].copy())
+                else:
+                    arrays = {each: locked(V[start:stop, cell].copy()) for each, cell in cells}
+                    shown[name] = Columns(arrays, locked(times[start:stop].copy()), 0, count)
+            yield (View(shown, bucket), *watermark)
 
 
 class _Run:

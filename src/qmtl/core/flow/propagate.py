@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from qmtl.core.flow import correct_kernels, function, layout, tick_bars
+from qmtl.core.flow import correct_kernels, function, layout, plain, tick_bars
 from qmtl.core.flow import settle_kernels as kernels
 from qmtl.core.flow.book import Book
 from qmtl.core.flow.clock import Advances, Clocks
@@ -31,6 +31,7 @@ class Propagation:
         self.log = Log()
         self.halts = function.Halts()
         self.ticks: dict[tuple[int, int, int], TickEntry] = {}
+        self._ready: dict[int, plain.Ready | None] = {}  # by group
         self.careful = False  # a source has been idle: readers may have closed what is yet to come
         self.closed_at = {
             interval: timeline.plane(clocks.count, np.int32) for interval, timeline in plan.timelines.items()
@@ -94,14 +95,33 @@ class Propagation:
 
     def _by_python(self, group: Group, stored: list[Touch], moved: bool) -> None:
         """Correct and close a group that compiled code cannot."""
-        touches = self._touches(group)
+        touches = self._touches(group) if self.book.head[layout.H_CHANGING] else {}
         if stored:
             touches.setdefault(0, []).extend(stored)
         if touches:
             self._correct(group, touches, int(self.book.head[layout.H_NOW]))
-        if moved:
+        if moved and not self._one_row(group):
             for lane, r0, r1 in self._closing(group):
                 self._close_rows(group, r0, r1, lane)
+
+    def _one_row(self, group: Group) -> bool:
+        """Close the one row that all lanes of an author's function close now; false where it is not so simple."""
+        if group.kind is not NodeKind.FUNCTION or self.halts.at or self.log.inputs:
+            return False
+        if group.index not in self._ready:
+            self._ready[group.index] = plain.Ready(group) if plain.is_ready(group) else None
+        ready = self._ready[group.index]
+        if ready is None:
+            return False
+
+        def halt(lane: int, row: int, bucket: int, cause: str) -> None:
+            step = self.closing_step(group, lane, row)
+            function.halt(group, self.halts, self.log, lane, bucket, step, cause)
+
+        left = ready.close(self.book.head, halt)
+        for lane, row in left or ():
+            self._close_rows(group, row, row + 1, lane)
+        return left is not None
 
     def _closing(self, group: Group) -> Iterator[tuple[int, int, int]]:
         """Lanes of a group that close rows in this step, and which."""
@@ -157,6 +177,8 @@ class Propagation:
         for edge in group.edges:
             up = edge.up.timeline
             changed = self.book.changed(edge.up) if up is not None else {}
+            if not changed:
+                continue
             for lane, theirs in enumerate(edge.lanes.tolist()):
                 if theirs in changed:
                     assert up is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
-from qmtl.core.flow.access_kernels import clocks_of, groups_of, timelines_of
+from qmtl.core.flow.access_kernels import clocks_of, counts_of, groups_of, status_of, timelines_of
 from qmtl.core.flow.address_kernels import call_correct, call_part, i32_2, i64_1, i64_2, options, within
-from qmtl.core.flow.timeline import FOREVER, NEVER
+from qmtl.core.flow.timeline import FOREVER, NEVER, VALUE
 
 
 @njit(**options)
@@ -144,6 +144,27 @@ def _together(g, begin, end):
     for lane in range(g[at.G_LANES]):
         apart |= (lo[lane] != lo[0]) | (hi[lane] != hi[0])
     return not apart
+
+
+@njit(**options)
+def one_row(head, index, told):
+    """Judge the one row that all lanes of a group close now, and return it; -1 where they close more, or not the same.
+
+    `told`, by lane: 1 where there is something to compute, and from rows (E5) without a hole; 2 where over holes.
+    """
+    G, T, count = groups_of(head), timelines_of(head), head[at.H_CLOCK_COUNT]
+    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
+    g = G[index]
+    t, first = T[g[at.G_TIMELINE]], g[at.G_CLOCK_FIRST]
+    if not _together(g, begin, end) or end[first] - t[at.T_INTERVAL] != begin[first]:
+        return -1
+    row = (begin[first] - t[at.T_BASE]) // t[at.T_INTERVAL]
+    call_part(head[at.H_STATUSES], (head, index, row, row + 1, 0, g[at.G_LANES]))
+    S, N, before = status_of(g, t), counts_of(g, t), row - g[at.G_ROWS]
+    for lane in range(g[at.G_LANES]):
+        held = N[row, lane] - (N[before, lane] if before >= 0 else 0)
+        told[lane] = 0 if S[row, lane] != VALUE else 1 if held == g[at.G_ROWS] else 2
+    return row
 
 
 @njit(**options)
