@@ -60,3 +60,15 @@ def test_the_imports_found_are_those_of_the_parser() -> None:
             one.module for one in ast.walk(ast.parse(text)) if isinstance(one, ast.ImportFrom) and one.module
         }
         assert {name for name in wanted if name.startswith("qmtl")} <= set(imported(text)), source
+
+
+def test_the_driver_is_compiled_for_what_a_run_calls_it_with() -> None:
+    """Else what is compiled ahead (`qmtl.runtime.compiling`) would be of no use to a run."""
+    from qmtl import StreamInput
+    from qmtl.core.flow.address_kernels import DRIVE
+    from qmtl.core.flow.drive_kernels import drive
+
+    from unit.flow.sdk import backtest, bar
+
+    backtest(lambda: {"out": StreamInput("A", interval="1m", fields=("value",)).value.sma(2)}, [bar(60, 1.0)])
+    assert drive.signatures == [DRIVE]

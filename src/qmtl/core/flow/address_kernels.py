@@ -68,6 +68,10 @@ SCAN = types.void(_F2, _U2, _I1, _I1, _F2, _I1, _F1, _I, _I, _I, _I)
 CORRECT = types.boolean(_I1, _I)
 PART = types.void(_I1, _I, _I, _I, _I, _I)
 CROSS = types.void(_F2, _U2, _I1, _I1, _F1, _I, _I, _I)
+_U1, _N1, _I2 = (
+    types.Array(kind, n, "C") for kind, n in ((types.uint8, 1), (types.int32, 1), (types.int64, 2))
+)
+DRIVE = (_I1, _U1, _N1, _I1, _I1, _I1, _I2, _U1, _I, _I)  # of `drive_kernels.drive`
 
 
 def _caller(kernel: Any) -> Any:
