@@ -23,3 +23,27 @@ def _shown(value: object) -> str:
         return repr(value)
     except ValueError:  # an int with more digits than Python writes
         return f"a very large {type(value).__name__}"
+
+
+class Fault(QmtlError):  # noqa: N818  (the names of faults are those of SEMANTICS)
+    """The world misbehaved. Adapters translate their driver's errors into the kinds below."""
+
+
+class Unavailable(Fault):
+    """Nothing was done; the same call may succeed later."""
+
+
+class Conflict(Fault):
+    """What was read has changed meanwhile, nothing was done: read again, decide again."""
+
+
+class Fenced(Fault):
+    """Somebody else owns this by now, or may; nothing was done and nothing ever will be by this owner."""
+
+
+class Unknown(Fault):
+    """It was done or not, as a whole: only reading tells (SEMANTICS C4). Never repeat it unread."""
+
+
+class Corrupt(Fault):
+    """The bytes that came back are not those that were stored."""

@@ -1,0 +1,1 @@
+"""Fulfilments of the ports, by technology; each passes its port's contract suite."""

@@ -1,0 +1,1 @@
+"""Promises: one Protocol per file, its promises numbered in the docstring."""
