@@ -1,12 +1,20 @@
-"""What all tests share: the `server` marker, and hypothesis without deadlines."""
+"""What all tests share: the `server` marker, real servers, and hypothesis without deadlines."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
 from server_marker import pytest_make_collect_report, pytest_runtest_makereport, pytest_runtest_setup
+from servers import kafka, postgres, s3
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_runtest_setup"]
+__all__ = [
+    "kafka",
+    "postgres",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "s3",
+]
 
 # The first example of a kernel compiles it: a deadline would measure the compiler.
 settings.register_profile("qmtl", settings.get_profile(settings.get_current_profile_name()), deadline=None)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# For each server a function that says why it cannot be had here, or "" where it can.
-PROBES: dict[str, Callable[[], str]] = {}
+from servers import PROBES
 
 ON = frozenset({"1", "true", "yes"})
 MARK = "mark.server("

@@ -94,7 +94,12 @@ class Kafka(Server):
         ]
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        options = [f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"]
+        options = [
+            f"-Xmx{HEAP}",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.net.preferIPv4Stack=true",
+        ]
         options.append(f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}")
         return [str(java()), *options, "-cp", ":".join(map(str, self._jars)), program, *arguments]
 
@@ -142,6 +147,9 @@ class Kafka(Server):
             "share.coordinator.state.topic.replication.factor": factor,
             "share.coordinator.state.topic.min.isr": least,
             "group.initial.rebalance.delay.ms": 0,
+            # A broker killed with -9 and started again is let in when its session has ended: 9 s by default.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
             # A laptop's cluster: fifty partitions of each of these would be most of its start.
             "offsets.topic.num.partitions": 8,
             "transaction.state.log.num.partitions": 8,
@@ -152,7 +160,7 @@ class Kafka(Server):
         from confluent_kafka import KafkaException, Producer
         from confluent_kafka.admin import AdminClient
 
-        client = {"bootstrap.servers": self.address, "log_level": 0}
+        client: dict[str, str | int | float | bool] = {"bootstrap.servers": self.address, "log_level": 0}
         try:
             known = AdminClient(client).list_topics(timeout=ASK_SECONDS).brokers
             if len(known) < self.brokers:

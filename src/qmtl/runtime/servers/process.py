@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -69,7 +70,7 @@ class Process:
         if self.alive():
             self.resume()
             os.kill(self.pid, self.stop_signal)
-            if not self._wait([self.pid], STOP_SECONDS):
+            if not until(lambda: not self.alive(), STOP_SECONDS):
                 self.kill()
         self._forget()
 
@@ -78,7 +79,7 @@ class Process:
         family = self._family()
         for pid in family:
             _signal(pid, signal.SIGKILL)
-        if not self._wait(family, GONE_SECONDS):
+        if not until(lambda: not any(map(_started, family)), GONE_SECONDS):
             raise TimeoutError(f"processes {family} still run {GONE_SECONDS:.0f} s after SIGKILL")
         self._forget()
 
@@ -100,24 +101,6 @@ class Process:
     def _family(self) -> list[int]:
         return descendants(self.pid) if self.alive() else []
 
-    def _wait(self, pids: list[int], seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        while any(_started(pid) for pid in pids):
-            if time.monotonic() > until:
-                return False
-            self._look()
-        return True
-
-    def _look(self) -> None:
-        """Let a moment pass, shorter where it ends; a child of ours is reaped."""
-        if self._child is None or self._child.returncode is not None:
-            moment()
-            return
-        try:
-            self._child.wait(LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            return
-
     def _forget(self) -> None:
         if self._child is not None:
             self._child.wait(GONE_SECONDS)
@@ -138,9 +121,14 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def moment() -> None:
-    """Between two looks at something that sends no event."""
-    time.sleep(LOOK_SECONDS)
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Look at something that sends no event until it is so (True), or until time is up (False)."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+import signal
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +16,7 @@ from qmtl.runtime.servers.server import HOST, Server
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
+SOCKETS = Path("/tmp")  # noqa: S108 - SeaweedFS offers no other place for those of gRPC
 BUCKET = "qmtl"
 ACCESS_KEY = "qmtl"
 SECRET_KEY = "qmtl-on-loopback"  # noqa: S105 - only this machine can reach it
@@ -75,10 +77,12 @@ class S3(Server):
             "ip.bind": HOST,
             "master.port": master,
             "master.port.grpc": master_grpc,
+            "master.electionTimeout": "500ms",  # it votes alone, and waited 10 s for others after a kill -9
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": 1024,
             "volume.port": volume,
             "volume.port.grpc": volume_grpc,
+            "volume.preStopSeconds": 0,
             "volume.max": 0,  # as many as the disk holds
             "filer": "true",
             "filer.port": filer,
@@ -93,7 +97,16 @@ class S3(Server):
             "s3.config": self.folder / "s3.json",
         }
         command = [str(program()), "server", *(f"-{name}={value}" for name, value in options.items())]
-        return [Process(command, self.folder / "server.log", detached=self.detached)]
+        # Its end in good order waits half a minute for connections among its own parts. What it has acknowledged
+        # is in files, which outlive the process.
+        log, end = self.folder / "server.log", signal.SIGKILL
+        return [Process(command, log, detached=self.detached, stop_signal=end)]
+
+    def stop(self) -> None:
+        super().stop()
+        for port in self.ports:
+            for left in SOCKETS.glob(f"seaweedfs-*-grpc-{port}.sock"):
+                left.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
         (self.folder / "data").mkdir(exist_ok=True)

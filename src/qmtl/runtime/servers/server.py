@@ -7,14 +7,13 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from qmtl.core.errors import QmtlError, UserError
-from qmtl.runtime.servers.process import Process, moment
+from qmtl.runtime.servers.process import Process, until
 
 HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)  # below those the kernel gives to outgoing connections, which would take them
@@ -23,7 +22,7 @@ START_SECONDS = 90.0  # two busy cores: twenty times what it takes on idle ones
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
-class ServerFailed(QmtlError):
+class ServerFailed(QmtlError):  # noqa: N818 - it says what happened
     """A server did not start or did not answer: why, and the end of its log."""
 
 
@@ -42,7 +41,9 @@ class Server(ABC):
         self, folder: Path | None = None, *, ports: tuple[int, ...] = (), detached: bool = False
     ) -> None:
         self.temporary = folder is None
-        self.folder = Path(tempfile.mkdtemp(prefix=f"qmtl-{self.kind}-")) if folder is None else folder.resolve()
+        self.folder = (
+            Path(tempfile.mkdtemp(prefix=f"qmtl-{self.kind}-")) if folder is None else folder.resolve()
+        )
         self.detached = detached
         self.ports = ports
         self.processes = self._processes() if ports else []
@@ -106,7 +107,7 @@ class Server(ABC):
     def port_count_of(self) -> int:
         return self.port_count
 
-    def fetch(self, progress: Progress | None = None) -> None:
+    def fetch(self, progress: Progress | None = None) -> None:  # noqa: B027 - most have nothing to fetch
         """Get what the packages do not contain; nothing where all of it is here."""
 
     def _start(self) -> None:
@@ -124,23 +125,24 @@ class Server(ABC):
 
     def wait(self, seconds: float = START_SECONDS) -> None:
         """Until it gives a real answer; raises `ServerFailed` when a process ends or time is up."""
-        until = time.monotonic() + seconds
-        while True:
+        reason = ""
+
+        def answers() -> bool:
+            nonlocal reason
             dead = next((each for each in self.processes if not each.alive()), None)
             if dead is not None:
                 raise ServerFailed(f"{self.kind} ended; the end of {dead.log}:\n{dead.tail()}")
             reason = "its port does not accept connections"
             if all(listening(port) for port in self.ports[: len(self.processes)]):
                 reason = self._asked()
-            if not reason:
-                return
-            if time.monotonic() > until:
-                first = self.processes[0]
-                raise ServerFailed(
-                    f"{self.kind} on {self.address} gives no answer after {seconds:.0f} s ({reason}); "
-                    f"the end of {first.log}:\n{first.tail()}"
-                )
-            moment()
+            return not reason
+
+        if not until(answers, seconds):
+            first = self.processes[0]
+            raise ServerFailed(
+                f"{self.kind} on {self.address} gives no answer after {seconds:.0f} s ({reason}); "
+                f"the end of {first.log}:\n{first.tail()}"
+            )
 
     def stop(self) -> None:
         for process in reversed(self.processes):
