@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from qmtl import QmtlError
+from qmtl.cli.servers import servers
 
 app = typer.Typer(
     name="qmtl",
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(servers, name="servers")
 
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="path.py, or path.py:Class where the file defines several")

