@@ -5,8 +5,8 @@ Promises, proven for every adapter by `qmtl.testing.contracts.log`; what an adap
  P1  Atomic. All of a Step becomes visible to every reader together, or none of it ever does.
  P2  Fenced when written. When `take(slot)` has returned, no step made under an earlier take of that slot becomes
      visible any more, whoever made it, however long its process slept; its commit raises Fenced (or Unknown).
- P3  Takeover reads everything. `take` knows the outcome of all earlier steps: `step` is the last one of them,
-     `epoch` is above its epoch, all results are before `end`.
+ P3  Takeover reads everything. `take` knows the outcome of all earlier steps: `step` is the last one of them, all
+     results are before `end`; `epoch` is above its epoch, and above that of any earlier take by this member.
  P4  Epochs never decrease in the order of a commit-log partition; only the slot's owner writes it.
  P5  Readers see committed records only, each once, in one order that is the same for all; a position at or before
      which a reader has read never gains a record later. Any position kept can be read again.

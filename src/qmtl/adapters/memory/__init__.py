@@ -1,0 +1,1 @@
+"""In one process, for tests and simulations; forgets everything."""

@@ -1,0 +1,1 @@
+"""SQLite for one machine and PostgreSQL for many, through SQLAlchemy Core."""
