@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def test_a_server_is_killed_with_the_process_that_started_it(kind: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         server = killed_with(parent)
     assert until(lambda: not server.alive(), SECONDS), f"{kind} still runs"
+    shutil.rmtree(server.folder)  # its owner had no time to
 
 
 RUN = """

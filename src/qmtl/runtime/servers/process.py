@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launch.py")
-STOP_SECONDS = 30.0  # a broker that leaves a cluster in good order takes a few; then it is killed
+STOP_SECONDS = 15.0  # the last broker of three waits for a majority that is gone: what it has is safe by then
 GONE_SECONDS = 30.0  # after SIGKILL: the kernel may still be writing
 TAIL_LINES = 25
 LOOK_SECONDS = 0.02
@@ -66,13 +66,17 @@ class Process:
         return bool(self.pid) and _started(self.pid) == self.started != 0
 
     def stop(self) -> None:
-        """End it in good order; after 30 seconds, or where it is paused for good, kill it."""
+        """End it in good order; where that takes more than 15 seconds, kill it."""
         if self.alive():
-            self.resume()
-            os.kill(self.pid, self.stop_signal)
+            self.ask_to_stop()
             if not until(lambda: not self.alive(), STOP_SECONDS):
                 self.kill()
         self._forget()
+
+    def ask_to_stop(self) -> None:
+        if self.alive():
+            self.resume()
+            _signal(self.pid, self.stop_signal)
 
     def kill(self) -> None:
         """SIGKILL, to it and to what it has started; returns when all are gone."""

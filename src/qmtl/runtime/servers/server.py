@@ -145,10 +145,18 @@ class Server(ABC):
             )
 
     def stop(self) -> None:
-        for process in reversed(self.processes):
-            process.stop()
+        """In good order; where the data goes with the server there is nothing to keep in order."""
         if self.temporary:
+            self.kill()
             shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            self._stop_processes()
+
+    def _stop_processes(self) -> None:
+        for process in self.processes:
+            process.ask_to_stop()
+        for process in self.processes:
+            process.stop()
 
     def kill(self) -> None:
         """SIGKILL to all its processes; the data stays, `start()` begins with it."""
@@ -157,8 +165,7 @@ class Server(ABC):
 
     def restart(self) -> None:
         """In good order, with the same data and ports."""
-        for process in reversed(self.processes):
-            process.stop()
+        self._stop_processes()
         self.start()
 
     def pause(self) -> None:
