@@ -36,6 +36,8 @@ TEXT = {
     "corrected, not the length of the run; *a bucket further back* is what one costs from 100 to 1,000.",
     "author": "A Python function over a window of 20 rows, one or a hundred at a time: what a call costs beyond the "
     "function itself, with its part of the ledger. The same bars run with and without the nodes.",
+    "reuse": "The same backtest a second time, over a tenth more, and with another inner node: fifty nodes of a Python "
+    "function of about 20 µs, whose results are kept in files; every result read.",
     "strategies": "Strategies that each have 18 nodes in common with all and 2 of their own, against one strategy with "
     "all of these nodes; the whole of `Runner.backtest`, and the part of it that defines the graphs.",
     "parquet": "Reading the file, two exponential averages, their difference, and an account that is long while it is "

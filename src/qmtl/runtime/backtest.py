@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from qmtl.core.flow.building import build
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.feed import CLOCK_TICK, EVENT
 from qmtl.core.flow.instant import instant_text
+from qmtl.core.flow.reuse import Reuse
 from qmtl.core.flow.timeline import NEVER, floor_to
 from qmtl.core.graph.ir import Graph, Node, NodeKind
 from qmtl.core.graph.walk import roots, topological
@@ -86,11 +88,12 @@ def execute(
     origin: int | Mapping[str, int] | None,
     progress: Progress | None = None,
     record: Sequence[str] = (),
+    reuse: Reuse | None = None,
 ) -> Executed:
     """Run `nodes` over `arrivals`.
 
     `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose
-    inputs are kept with every emission.
+    inputs are kept with every emission. `reuse`: who keeps slices of author's nodes.
     """
     given, bounded = arrivals, end is not None
     end = _end(nodes, arrivals) if end is None else end
@@ -107,6 +110,7 @@ def execute(
         list(arrivals.fields),
         origins,
         end,
+        reuse,
     )
     for node_id in record:
         group, lane = engine.plan.home[node_id]
@@ -144,10 +148,23 @@ def _reserve(engine: Engine, arrivals: Arrivals) -> None:
 def feed(engine: Engine, arrivals: Arrivals, progress: Progress | None) -> None:
     """Advance the engine over all arrivals, in chunks (how they are cut changes nothing: E15)."""
     total = len(arrivals)
-    for at in range(0, total, CHUNK):
-        engine.advance(arrivals, at, min(total, at + CHUNK))
+    reuse = engine.flow.reuse
+    cuts = list(range(0, total, CHUNK)) if reuse is None else _at_boundaries(engine, arrivals, reuse.span)
+    for at, stop in pairwise([*cuts, total]):
+        engine.advance(arrivals, at, stop)
         if progress is not None:
-            progress(min(total, at + CHUNK), total)
+            progress(stop, total)
+
+
+def _at_boundaries(engine: Engine, arrivals: Arrivals, span: int) -> list[int]:
+    """Where the first event arrives that lies beyond a boundary of slices: what ends before it has closed by then."""
+    if not len(arrivals):
+        return []
+    buckets = np.where(
+        arrivals.kind == EVENT, arrivals.event_ns // (span * min(engine.plan.timelines)), NEVER
+    )
+    number = np.maximum.accumulate(buckets)
+    return [0, *(np.flatnonzero(np.diff(number)) + 1).tolist()]
 
 
 def _end(nodes: dict[str, Node], arrivals: Arrivals) -> int:

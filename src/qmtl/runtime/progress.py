@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, perf_counter
 
 Report = Callable[[int, int], None]
 
 PATIENCE_SECONDS = 1.5  # nothing is shown for work that ends sooner
+
+
+stopwatch = perf_counter  # seconds; given to whoever has to know what something takes
 
 
 @contextmanager

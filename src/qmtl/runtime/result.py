@@ -180,11 +180,12 @@ class Result:
 
     @property
     def failures(self) -> list[str]:
-        """Nodes that halted, each as a sentence that names node, bucket and cause."""
+        """Nodes that halted, in order of time: each as a sentence that names node, bucket and cause."""
         from qmtl.core.flow.instant import instant_text
 
         said = []
-        for failure in self._executed.engine.flow.log.failures:
+        failures = self._executed.engine.flow.log.failures
+        for failure in sorted(failures, key=lambda one: (one.step, one.bucket, one.group, one.lane)):
             node = self._executed.engine.plan.groups[failure.group].nodes[failure.lane]
             if node.node_id in self.nodes:
                 where = f" ({node.place})" if node.place else ""

@@ -13,6 +13,7 @@ from qmtl.core.errors import UserError
 from qmtl.core.flow.instant import instant_text
 from qmtl.runtime.backtest import STREAMS, Executed
 from qmtl.runtime.result import Result
+from qmtl.runtime.slices import SliceCache
 
 
 class Run:
@@ -25,11 +26,13 @@ class Run:
         results: Sequence[Result],
         options: Mapping[str, Any],
         periods_per_year: float,
+        reuse: SliceCache | None = None,
     ) -> None:
         self._executed = executed
         self._strategies = list(strategies)
         self._options = dict(options)
         self.periods_per_year = periods_per_year
+        self.reuse = reuse  # what became of the slices of authors' nodes; None where nobody kept any
         self.results = list(results)
         for result in self.results:
             result.run = self
@@ -73,8 +76,9 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know about the data."""
-        return tuple(self._executed.arrivals.notes)
+        """What a person should know about the data and the results that were reused."""
+        cached = () if self.reuse is None else tuple(self.reuse.notes)
+        return (*self._executed.arrivals.notes, *cached)
 
     @cached_property
     def manifest(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Runner:
         record_inputs: Iterable[Any] = (),
         periods_per_year: float = 365,
         membership: Mapping[str, tuple[Any, Any]] | None = None,
+        cache: Any = None,
     ) -> Run:
         """Run one or many strategies over `data`; what they share is computed once.
 
@@ -48,6 +49,8 @@ class Runner:
         record_inputs  series whose inputs are kept with every emission
         membership     stream id → (since, until), None for open: when it belongs to cross-sections over the tag
                        queries that find it (E16); its earlier history only fills windows. Default: always
+        cache          where results of authors' functions are kept and found: a folder, the URL of a store, or False
+                       for nowhere. Default: QMTL_CACHE, else the user's cache folder
 
         Raises :class:`UserError` for a mistake in a strategy or in the data, naming place, value and cure.
         """
@@ -64,7 +67,16 @@ class Runner:
         options["periods_per_year"] = periods_per_year
         with shown(progress) as report:
             return _run(
-                chosen, graphs, data, times, finished, costs or NoCosts(), report, record_inputs, options
+                chosen,
+                graphs,
+                data,
+                times,
+                finished,
+                costs or NoCosts(),
+                report,
+                record_inputs,
+                options,
+                cache,
             )
 
     @staticmethod
@@ -169,7 +181,12 @@ def _load(graphs: list[ir.Graph], data: Any, finished: bool) -> Any:
 
 
 def _executed(
-    graphs: list[ir.Graph], arrivals: Any, times: dict[str, int | None], report: Any, record: Iterable[str]
+    graphs: list[ir.Graph],
+    arrivals: Any,
+    times: dict[str, int | None],
+    report: Any,
+    record: Iterable[str],
+    reuse: Any = None,
 ) -> Any:
     from qmtl.runtime.backtest import execute, unique_nodes
 
@@ -181,6 +198,7 @@ def _executed(
         origin=times["origin"],
         progress=report,
         record=list(record),
+        reuse=reuse,
     )
 
 
@@ -194,11 +212,25 @@ def _run(
     report: Any,
     record: Iterable[Any],
     options: dict[str, Any],
+    cache: Any,
 ) -> Run:
     from qmtl.runtime.result import Result
     from qmtl.runtime.run import Run
 
     asked = [one if isinstance(one, str) else one.node_id for one in record]
-    executed = _executed(graphs, _load(graphs, data, finished), times, report, asked)
+    reuse = _cache(cache, graphs)
+    executed = _executed(graphs, _load(graphs, data, finished), times, report, asked, reuse)
+    if reuse is not None:
+        reuse.flush()
     results = [Result(executed, graph, costs) for graph in graphs]
-    return Run(executed, chosen, results, options | {"costs": str(costs)}, options["periods_per_year"])
+    return Run(executed, chosen, results, options | {"costs": str(costs)}, options["periods_per_year"], reuse)
+
+
+def _cache(given: Any, graphs: list[ir.Graph]) -> Any:
+    """Who keeps slices of these graphs' nodes; None where no node is an author's function, or nobody does."""
+    from qmtl.runtime.backtest import unique_nodes
+    from qmtl.wiring import slice_cache
+
+    if given is False or not any(n.kind is ir.NodeKind.FUNCTION for n in unique_nodes(graphs).values()):
+        return None
+    return slice_cache(given)

@@ -31,9 +31,16 @@ SIGNATURES = {
 class Book:
     """Owns every array whose address stands in its tables. `head` is what compiled code is given."""
 
-    def __init__(self, plan: Plan, clocks: Clocks, closed: dict[int, int], log: Log) -> None:
-        """`closed`: by interval, the plane that says when each clock closed each row."""
-        self._plan, self._clocks, self._closed, self._log = plan, clocks, closed, log
+    def __init__(self, plan: Plan, clocks: Clocks, closed: dict[int, int], log: Log, together: int) -> None:
+        """`closed`: by interval, the plane that says when each clock closed each row; `together`: how many rows of a
+        clock there is room for until what they closed is computed."""
+        self._plan, self._clocks, self._closed, self._log, self._together = (
+            plan,
+            clocks,
+            closed,
+            log,
+            together,
+        )
         self._kept: list[np.ndarray] = []
         self.head = log.head
         log.moved = self.refresh
@@ -125,7 +132,7 @@ class Book:
         head[at.H_INPUT_COUNT], head[at.H_DEP_COUNT] = len(self._clocks.inputs), len(self._clocks.deps)
         self.begin, self.end = np.full(count, FOREVER, np.int64), np.full(count, NEVER, np.int64)
         head[at.H_BEGIN], head[at.H_END] = self._keep(self.begin), self._keep(self.end)
-        rows = max(LOG_ROWS, at.BLOCK * count) + 2 * count
+        rows = max(LOG_ROWS, self._together * count) + 2 * count
         head[at.H_LOG], head[at.H_LOG_ROWS] = self._keep(np.zeros((rows, 4), np.int64)), rows
         head[at.H_PENDING] = self._keep(np.zeros(count + 1, np.int64))
         for where, part in (

@@ -20,6 +20,7 @@ from qmtl.core.flow.feed import CLOCK_TICK, FINISHED, Arrivals, Row, Source, ide
 from qmtl.core.flow.order import UNTOLD, tables_of, told_of
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.propagate import Changes, Propagation
+from qmtl.core.flow.reuse import Reuse
 from qmtl.core.flow.settle_kernels import settle
 from qmtl.core.flow.timeline import FOREVER, NONE, VALUE
 from qmtl.core.graph.ir import Node, NodeKind
@@ -37,14 +38,16 @@ class Engine:
         fields: list[tuple[str, ...]],
         origins: dict[str, int],
         end: int,
+        reuse: Reuse | None = None,
     ) -> None:
         """`sources[i]`: the stream nodes fed by data source `i`, whose tables have the columns `fields[i]`.
 
-        `origins`: ns by node id (E10); `end`: the run's end in ns, or FOREVER.
+        `origins`: ns by node id (E10); `end`: the run's end in ns, or FOREVER; `reuse`: who keeps slices of author's
+        nodes, if anybody does.
         """
         self.plan = plan
         self.clocks = Clocks(plan, origins, end)
-        self.flow = Propagation(plan, self.clocks)
+        self.flow = Propagation(plan, self.clocks, reuse)
         self.step = 0
         self.sources = [self._source(nodes, names) for nodes, names in zip(sources, fields, strict=True)]
         self.flow.book.feed(self.sources)

@@ -13,6 +13,7 @@ from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.answer import answers, called, taken
 from qmtl.core.flow.emission import Failure, Log, compare
 from qmtl.core.flow.plan import EdgePlan, Group, Relation
+from qmtl.core.flow.reuse import Reuse, Slice, pieces, window_hash
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
 from qmtl.core.flow.view import Columns, View, locked
 from qmtl.core.flow.windows import Shown, TickEntries, decide, show
@@ -37,8 +38,46 @@ def close(
     r0: int,
     r1: int,
     step: Callable[[int], int],
+    reuse: Reuse | None = None,
 ) -> None:
-    """Compute rows ``[r0, r1)`` of lane `lane`, which close now, ascending. `step(row)` says at which arrival."""
+    """Compute rows ``[r0, r1)`` of lane `lane`, which close now, ascending. `step(row)` says at which arrival.
+
+    Slices that `reuse` knows are taken from it.
+    """
+    key, timeline = (group.index, lane), group.timeline
+    assert timeline is not None
+    if reuse is None or key in log.inputs:
+        _compute(group, halts, ticks, log, lane, r0, r1, step)
+        return
+    node, cells = group.nodes[lane], group.out + lane
+    for first, stop in pieces(int(timeline.bucket[r0]), r1 - r0, group.interval, reuse.span):
+        low, high = r0 + first, r0 + stop
+        if key in halts.at:
+            _compute(group, halts, ticks, log, lane, low, high, step)
+            continue
+        window, bucket = window_hash(group, lane, low, high, ticks), int(timeline.bucket[low])
+        known = reuse.find(node, window, bucket, stop - first)
+        if known is not None:
+            _rows(group, low, high, lane)
+            group.S[low:high, lane] = known.status
+            timeline.V[low:high, cells] = known.values
+            continue
+        _compute(group, halts, ticks, log, lane, low, high, step)
+        if key not in halts.at:
+            made = Slice(group.S[low:high, lane].copy(), timeline.V[low:high, cells])
+            reuse.computed(node, window, bucket, made)
+
+
+def _compute(
+    group: Group,
+    halts: Halts,
+    ticks: TickEntries,
+    log: Log,
+    lane: int,
+    r0: int,
+    r1: int,
+    step: Callable[[int], int],
+) -> None:
     key, timeline = (group.index, lane), group.timeline
     assert timeline is not None
     if plain.is_plain(group) and key not in halts.at and key not in log.inputs:
@@ -50,7 +89,7 @@ def close(
         return
     _rows(group, r0, r1, lane)
     for row in range(r0, r1):
-        if (group.index, lane) in halts.at:
+        if key in halts.at:
             group.S[row, lane] = HALTED
             continue
         _evaluate(group, halts, ticks, log, lane, row, step(row))

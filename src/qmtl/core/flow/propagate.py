@@ -15,6 +15,7 @@ from qmtl.core.flow.emission import Change, Log
 from qmtl.core.flow.entry import TickEntry
 from qmtl.core.flow.function import Touch
 from qmtl.core.flow.plan import Group, Plan
+from qmtl.core.flow.reuse import Reuse
 from qmtl.core.flow.timeline import NONE
 from qmtl.core.graph.ir import NodeKind
 
@@ -25,8 +26,9 @@ Touches = dict[int, list[Touch]]  # by lane of one group
 class Propagation:
     """Carries closings and changes through the groups of a plan, in topological order."""
 
-    def __init__(self, plan: Plan, clocks: Clocks) -> None:
+    def __init__(self, plan: Plan, clocks: Clocks, reuse: Reuse | None = None) -> None:
         self.plan = plan
+        self.reuse = reuse
         self.clocks = clocks
         self.log = Log()
         self.halts = function.Halts()
@@ -36,7 +38,8 @@ class Propagation:
         self.closed_at = {
             interval: timeline.plane(clocks.count, np.int32) for interval, timeline in plan.timelines.items()
         }
-        self.book = Book(plan, clocks, self.closed_at, self.log)
+        together = layout.BLOCK if reuse is None else reuse.span + 1
+        self.book = Book(plan, clocks, self.closed_at, self.log, together)
 
     def settle(
         self,
@@ -141,9 +144,8 @@ class Propagation:
         if group.kind is not NodeKind.FUNCTION:
             tick_bars.close(group, self.ticks, lane, r0, r1)
             return
-        function.close(
-            group, self.halts, self.ticks, self.log, lane, r0, r1, partial(self.closing_step, group, lane)
-        )
+        step = partial(self.closing_step, group, lane)
+        function.close(group, self.halts, self.ticks, self.log, lane, r0, r1, step, self.reuse)
 
     def _note_closed(self, group: Group) -> None:
         """What closed is news to readers that had closed already."""
