@@ -139,14 +139,23 @@ def rows(of: Workload) -> tuple[float, Outputs]:
     """All bars of a minute in one call: as a row, in the order of the symbols, where all of them are there."""
     if of.disordered:
         return _run(of, pairwise(of.arrivals.offsets.tolist()))
+    engine, given = prepared(of)
+    return by_row(engine, given), _outputs(of, engine)
+
+
+def prepared(of: Workload) -> tuple[Engine, list[tuple[int, int, np.ndarray]]]:
+    """An engine, and what it is given row by row."""
     table = np.ascontiguousarray(np.stack([of.field(name) for name in FIELDS], axis=1))
-    calls = [(time, time + MINUTE, values) for time, values in zip(of.times.tolist(), table, strict=True)]
-    engine = _engine(of)
+    given = [(time, time + MINUTE, values) for time, values in zip(of.times.tolist(), table, strict=True)]
+    return _engine(of), given
+
+
+def by_row(engine: Engine, given: list[tuple[int, int, np.ndarray]]) -> float:
+    """Seconds of all rows."""
     began = perf_counter()
-    for time, known, values in calls:
+    for time, known, values in given:
         engine.row(time, known, values)
-    seconds = perf_counter() - began
-    return seconds, _outputs(of, engine)
+    return perf_counter() - began
 
 
 def calls(of: Workload) -> tuple[float, Outputs]:
