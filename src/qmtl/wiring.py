@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qmtl.core.errors import Unavailable, UserError
 from qmtl.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -19,22 +20,46 @@ def settings() -> Settings:
 
 
 def slice_cache(given: Any = None) -> Reuse | None:
-    """Who keeps slices: `given` itself, or a cache in the folder or store that it names; None: as settings say."""
+    """Who keeps slices: `given` itself, or a cache in the folder or store that it names; None: as settings say.
+
+    Raises UserError where the store that was named cannot be used; without that of the settings a run does.
+    """
+    from qmtl.runtime.here import Here
     from qmtl.runtime.progress import stopwatch
     from qmtl.runtime.slices import SliceCache
 
     if given is not None and not isinstance(given, str | Path):
         return given  # type: ignore[no-any-return]
     where = settings().cache if given is None else str(given)
-    return SliceCache(blobs(where), Here(), watch=stopwatch) if where else None
+    if not where:
+        return None
+    try:
+        return SliceCache(blobs(where), Here(), watch=stopwatch)
+    except Unavailable as error:
+        if given is None:
+            return None
+        raise UserError("the cache cannot be used", place="cache", value=where, cure=str(error)) from None
 
 
 def blobs(where: str) -> Blobs:
     """The blob store in a folder, or at the URL of an object store."""
     if "://" in where:
-        from qmtl.adapters.objects.blobs import ObjectBlobs
+        try:
+            from obstore.exceptions import BaseError
+            from obstore.store import from_url
 
-        return ObjectBlobs(where)
+            from qmtl.adapters.objects.blobs import ObjectBlobs
+        except ModuleNotFoundError:
+            raise UserError(
+                "object stores need another package",
+                place="cache",
+                value=where,
+                cure="pip install 'qmtl[s3]'",
+            ) from None
+        try:
+            return ObjectBlobs(from_url(where))
+        except (BaseError, ValueError) as error:
+            raise UserError("no such store", place="cache", value=where, cure=str(error)) from None
     from qmtl.adapters.files.blobs import FileBlobs
 
     return FileBlobs(Path(where).expanduser())

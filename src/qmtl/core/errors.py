@@ -47,3 +47,7 @@ class Unknown(Fault):
 
 class Corrupt(Fault):
     """The bytes that came back are not those that were stored."""
+
+
+class Missing(Fault):
+    """It is not there: never was, or has been let go."""

@@ -8,7 +8,7 @@ wrongly.
 
 **What is kept.** A slice that took less than `CHEAP` seconds to compute is not worth reading back: it is computed again
 (`recomputed: cheaper`). Failures are never kept. One hit in a hundred (`check`) is computed again and compared; a
-difference is an alarm, and the slice computed stands.
+difference is an alarm: its pack is not believed any more, and the slice computed stands.
 
 **Another runtime's slices** serve nodes whose `runtime_compat` is loose, once one of them has been computed again here
 and agreed within the node's tolerance; strict nodes never see them.
@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 from blake3 import blake3
 
-from qmtl.core.flow.digest import Corrupt, Missing
+from qmtl.core.errors import Corrupt, Missing, Unavailable
 from qmtl.core.flow.entry import same
 from qmtl.core.flow.reuse import SPAN, Slice
 from qmtl.core.flow.timeline import VALUE
@@ -163,6 +163,7 @@ class SliceCache:
         self._trusted: dict[tuple[str, str], bool] = {}  # node and another's scope: whether they agree
         self._asked: _Asked | None = None
         self._pack = _Pack()
+        self._away: list[str] = []  # what the store said when it could not be used
         self._load()
 
     # --- what the engine asks --------------------------------------------------------------------------------
@@ -204,6 +205,8 @@ class SliceCache:
         agree = equal(asked.known, made) if own else close(asked.known, made, self._runtime.tolerance(node))
         if not own:
             self._trusted[node.node_id, asked.theirs] = agree
+        elif not agree:
+            self._forget(self._known[asked.key][asked.scope][0])
         return What.CHECKED if agree else What.DIFFERS
 
     def key(self, node: Node, window: bytes) -> bytes:
@@ -227,8 +230,12 @@ class SliceCache:
         pack, self._pack = self._pack, _Pack()
         if not pack.actions:
             return
-        digest = str(self._store.put(pack.buffers))
-        self._store.set_record(f"{FOLDER}{digest}", msgspec.msgpack.encode(Actions(digest, pack.actions)))
+        try:
+            digest = self._store.put(pack.buffers)
+            self._store.set_record(f"{FOLDER}{digest}", msgspec.msgpack.encode(Actions(digest, pack.actions)))
+        except Unavailable as error:  # a run does not fail for want of a place to keep its results
+            self._away.append(str(error))
+            return
         self.counts.stored += len(pack.actions)
         self._learn(Actions(digest, pack.actions))
 
@@ -238,7 +245,7 @@ class SliceCache:
 
     def _load(self) -> None:
         for name in self._store.list_records(DISOWNED):
-            self._salts[name.removeprefix(DISOWNED)] = bytes(self._store.get_record(name))
+            self._salts[name.removeprefix(DISOWNED)] = self._store.get_record(name)
         for name in self._store.list_records(FOLDER):
             try:
                 self._learn(msgspec.msgpack.decode(self._store.get_record(name), type=Actions))
@@ -252,18 +259,25 @@ class SliceCache:
         pack, action = self._known[key][scope]
         try:
             if pack not in self._packs:
-                self._packs[pack] = memoryview(self._store.get(pack))
+                self._packs[pack] = self._store.get(pack)
         except Missing:
             self.counts.dangling += 1
         except Corrupt:
             self.counts.corrupt += 1
+        except Unavailable as error:
+            self._away.append(str(error))
+            return None
         else:
             return decoded(self._packs[pack][action.at : action.at + action.size], node.outputs, rows)
+        self._forget(pack)
+        return None
+
+    def _forget(self, pack: str) -> None:
+        """Believe nothing of a pack any more."""
         self._store.delete_record(f"{FOLDER}{pack}")
         for known in self._known.values():
             for one in [one for one, found in known.items() if found[0] == pack]:
                 del known[one]
-        return None
 
     def _keep(self, asked: _Asked, node: Node, bucket: int, made: Slice, seconds: float) -> None:
         buffer, pack, rows = encoded(made, node.outputs), self._pack, len(made.status)
@@ -292,6 +306,8 @@ class SliceCache:
         )
         if self.counts.corrupt:
             found.append(f"{self.counts.corrupt} corrupt items of the cache were computed again")
+        if self._away:
+            found.append(f"the cache could not be used {len(self._away)} times: {self._away[0]}")
         return found
 
     def by_node(self) -> dict[str, list[Event]]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from blake3 import blake3
 
 from qmtl import StreamInput, node
-from qmtl.core.flow.digest import Corrupt, Missing
+from qmtl.adapters.memory.blobs import MemoryBlobs
 from qmtl.core.flow.reuse import Slice
 from qmtl.runtime.slices import DISOWNED, FOLDER, Actions, SliceCache, What, decoded, encoded
 
@@ -57,39 +56,6 @@ class Local:
         return self._tolerance
 
 
-class Store:
-    """Blobs and records in dictionaries."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-        self.records: dict[str, bytes] = {}
-
-    def put(self, content: Any) -> str:
-        whole = b"".join(bytes(part) for part in content)
-        digest = blake3(whole).hexdigest()
-        self.blobs[digest] = whole
-        return digest
-
-    def get(self, digest: str) -> bytes:
-        if digest not in self.blobs:
-            raise Missing(digest)
-        if blake3(self.blobs[digest]).hexdigest() != digest:
-            raise Corrupt(digest)
-        return self.blobs[digest]
-
-    def set_record(self, name: str, content: bytes) -> None:
-        self.records[name] = content
-
-    def get_record(self, name: str) -> bytes:
-        return self.records[name]
-
-    def list_records(self, prefix: str) -> list[str]:
-        return [name for name in self.records if name.startswith(prefix)]
-
-    def delete_record(self, name: str) -> None:
-        self.records.pop(name, None)
-
-
 def opened(store: Any, runtime: Local | None = None, **options: Any) -> SliceCache:
     ticks: Iterator[float] = (float(n) for n in range(10**9))
     settings = {"check": 0.0, "cheap": 0.0, "span": SPAN} | options
@@ -109,21 +75,21 @@ def values(made: Any) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def filled() -> Store:
-    store = Store()
+def filled() -> MemoryBlobs:
+    store = MemoryBlobs()
     _, cache = run(store)
     assert cache.counts.stored == cache.counts.computed == 4 * SLICES
     return store
 
 
-def test_the_same_again_is_all_known(filled: Store) -> None:
+def test_the_same_again_is_all_known(filled: MemoryBlobs) -> None:
     made, cache = run(filled)
     assert (cache.counts.reused, cache.counts.computed) == (4 * SLICES, 0)
     assert cache.counts.hit_ratio == 1.0
     assert values(made) == values(backtest(outputs, given(), cache=False))
 
 
-def test_a_changed_inner_node_recomputes_itself_and_what_depends_on_it(filled: Store) -> None:
+def test_a_changed_inner_node_recomputes_itself_and_what_depends_on_it(filled: MemoryBlobs) -> None:
     made, cache = run(filled, inner=1.5)
     computed = {one for one, events in cache.by_node().items() if {e.what for e in events} == {What.COMPUTED}}
     reused = {one for one, events in cache.by_node().items() if {e.what for e in events} == {What.REUSED}}
@@ -133,7 +99,7 @@ def test_a_changed_inner_node_recomputes_itself_and_what_depends_on_it(filled: S
     assert values(made) == values(backtest(lambda: outputs(1.5), given(), cache=False))
 
 
-def test_a_longer_run_computes_what_is_new(filled: Store) -> None:
+def test_a_longer_run_computes_what_is_new(filled: MemoryBlobs) -> None:
     made, cache = run(filled, minutes=MINUTES + SPAN)
     assert cache.counts.reused == 4 * (SLICES - 1)  # the last one was cut by the end of the run
     assert cache.counts.computed == 4 * 2
@@ -141,7 +107,7 @@ def test_a_longer_run_computes_what_is_new(filled: Store) -> None:
 
 
 def test_what_is_cheap_is_computed_again() -> None:
-    store = Store()
+    store = MemoryBlobs()
     _, cache = run(store, cheap=1e9)
     assert cache.counts.cheaper == 4 * SLICES
     assert not store.blobs
@@ -149,14 +115,14 @@ def test_what_is_cheap_is_computed_again() -> None:
     assert cache.counts.hit_ratio == 1.0  # of what is worth keeping
 
 
-def test_a_pack_without_its_record_is_not_there(filled: Store) -> None:
+def test_a_pack_without_its_record_is_not_there(filled: MemoryBlobs) -> None:
     filled.records.clear()
     _, cache = run(filled)
     assert cache.counts.reused == 0
     assert cache.counts.stored == 4 * SLICES
 
 
-def test_a_record_without_its_pack_answers_nothing(filled: Store) -> None:
+def test_a_record_without_its_pack_answers_nothing(filled: MemoryBlobs) -> None:
     filled.blobs.clear()
     made, cache = run(filled)
     assert cache.counts.dangling > 0
@@ -165,7 +131,7 @@ def test_a_record_without_its_pack_answers_nothing(filled: Store) -> None:
     assert run(filled)[1].counts.computed == 0
 
 
-def test_a_flipped_bit_is_never_believed_and_repaired(filled: Store) -> None:
+def test_a_flipped_bit_is_never_believed_and_repaired(filled: MemoryBlobs) -> None:
     for digest, content in filled.blobs.items():
         filled.blobs[digest] = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
     made, cache = run(filled)
@@ -174,16 +140,17 @@ def test_a_flipped_bit_is_never_believed_and_repaired(filled: Store) -> None:
     assert run(filled)[1].counts.computed == 0
 
 
-def test_an_unreadable_record_counts_as_none(filled: Store) -> None:
+def test_an_unreadable_record_counts_as_none(filled: MemoryBlobs) -> None:
     name = filled.list_records(FOLDER)[0]
     filled.records[name] = filled.records[name][:50]
     assert run(filled)[1].counts.corrupt == 1
 
 
-def forge(store: Store) -> None:
+def forge(store: MemoryBlobs) -> None:
     """Every slice as somebody might have written it: with digests that are right, and another first value."""
     for name in store.list_records(FOLDER):
-        actions = msgspec.msgpack.decode(store.records.pop(name), type=Actions)
+        actions = msgspec.msgpack.decode(store.get_record(name), type=Actions)
+        store.delete_record(name)
         pack, forged = store.blobs.pop(actions.pack), []
         for action in actions.slices:
             known = decoded(pack[action.at : action.at + action.size], ("value",), action.rows)
@@ -191,10 +158,10 @@ def forge(store: Store) -> None:
             values[-1] += 1.0
             forged.append(bytes(encoded(Slice(known.status, values), ("value",))))
         digest = store.put(forged)
-        store.records[FOLDER + digest] = msgspec.msgpack.encode(Actions(digest, actions.slices))
+        store.set_record(FOLDER + digest, msgspec.msgpack.encode(Actions(digest, actions.slices)))
 
 
-def test_hits_are_checked_and_a_difference_is_told(filled: Store) -> None:
+def test_hits_are_checked_and_a_difference_is_told(filled: MemoryBlobs) -> None:
     assert run(filled, check=1.0)[1].counts.checked == 4 * SLICES
     forge(filled)
     made, cache = run(filled, check=1.0)
@@ -204,7 +171,7 @@ def test_hits_are_checked_and_a_difference_is_told(filled: Store) -> None:
     assert run(filled, check=1.0)[1].counts.differs == 0  # what was computed has taken their place
 
 
-def test_results_can_be_disowned(filled: Store) -> None:
+def test_results_can_be_disowned(filled: MemoryBlobs) -> None:
     made, _ = run(filled)
     filled.set_record(f"{DISOWNED}{made.find('second').node.node_id}", b"1")
     _, cache = run(filled)
@@ -212,19 +179,19 @@ def test_results_can_be_disowned(filled: Store) -> None:
     assert run(filled)[1].counts.computed == 0
 
 
-def test_a_strict_node_refuses_what_another_runtime_computed(filled: Store) -> None:
+def test_a_strict_node_refuses_what_another_runtime_computed(filled: MemoryBlobs) -> None:
     _, cache = run(filled, Local("there", strict=True))
     assert (cache.counts.reused, cache.counts.computed) == (0, 4 * SLICES)
     assert run(filled)[1].counts.computed == 0  # both are kept beside each other
 
 
-def test_a_loose_node_takes_it_once_a_sample_agrees(filled: Store) -> None:
+def test_a_loose_node_takes_it_once_a_sample_agrees(filled: MemoryBlobs) -> None:
     _, cache = run(filled, Local("there"))
     assert (cache.counts.checked, cache.counts.across) == (4, 4 * (SLICES - 1))
     assert {event.what for event in cache.events} == {What.CHECKED, What.ACROSS}
 
 
-def test_a_loose_node_does_not_take_what_disagrees(filled: Store) -> None:
+def test_a_loose_node_does_not_take_what_disagrees(filled: MemoryBlobs) -> None:
     forge(filled)
     made, cache = run(filled, Local("there"))
     assert (cache.counts.differs, cache.counts.computed, cache.counts.across) == (4, 4 * (SLICES - 1), 0)
@@ -232,7 +199,7 @@ def test_a_loose_node_does_not_take_what_disagrees(filled: Store) -> None:
     assert values(made) == values(backtest(outputs, given(), cache=False))
 
 
-def test_two_runs_with_equal_slices_meet_though_they_begin_elsewhere(filled: Store) -> None:
+def test_two_runs_with_equal_slices_meet_though_they_begin_elsewhere(filled: MemoryBlobs) -> None:
     """From the fixed boundary after what the windows hold on, all is known."""
     cache = opened(filled)
     backtest(outputs, given()[SPAN:], cache=cache)
