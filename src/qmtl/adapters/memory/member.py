@@ -78,7 +78,9 @@ class MemoryMember:
     def _batches(self, limit: int) -> dict[Slot, Batch]:
         """Slots take turns in being first, so that a full one does not starve the others."""
         slots = sorted(self._owned)
-        first = self._turns % len(slots) if slots else 0
+        if not slots or limit <= 0:
+            return {}
+        first = self._turns % len(slots)
         self._turns += 1
         found: dict[Slot, Batch] = {}
         for slot in slots[first:] + slots[:first]:
@@ -140,7 +142,7 @@ class MemoryMember:
 
     async def heartbeat(self) -> None:
         self._check_open()
-        self._renew()
+        self._group.renew(self._id)
 
     def _renew(self) -> None:
         """Who has expired has lost everything, and joins again."""
