@@ -26,6 +26,10 @@ class Listener(Wake):
         self._due = 0.0  # on the loop's clock
         self._starting = asyncio.Lock()
 
+    @property
+    def listening(self) -> bool:
+        return self._connection is not None
+
     async def listen(self) -> None:
         """Where the server is away it is tried again a second later; pollers look by themselves until then."""
         loop = asyncio.get_running_loop()

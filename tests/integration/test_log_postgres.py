@@ -1,0 +1,127 @@
+"""The log on PostgreSQL: what only a server with many writers, notifications and restarts can show."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from itertools import count
+
+import psycopg
+import pytest
+
+from qmtl.adapters.sql.log import SqlLog
+from qmtl.core.errors import Unavailable
+from qmtl.core.flow.commit import Position, Record, Slot, Topic
+from qmtl.runtime.servers import Postgres
+from qmtl.testing.contracts.log_world import everything, owner_of_all, patiently, step, until, worker
+
+pytestmark = pytest.mark.server("postgres")
+NUMBERS = count()
+FIRST, OTHER = Slot(0), Slot(1)
+
+
+@asynccontextmanager
+async def logs(address, how_many=1, **options):
+    """The same log, opened so many times, in a database of its own."""
+    name = f"own_{os.getpid()}_{next(NUMBERS)}"
+    with psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    url = address.rpartition("/")[0] + f"/{name}"
+    opened = [await SqlLog.open(url, 4, **options) for _ in range(how_many)]
+    try:
+        yield url, opened
+    finally:
+        for log in opened:
+            await log.close()
+
+
+def test_steps_that_send_to_each_other_do_not_wait_in_a_circle(postgres):
+    """Four owners, each step of which writes into all four inputs, in an order of its own."""
+    rounds = 40
+
+    async def run():
+        async with logs(postgres.address, 4) as (_, opened):
+            workers = [await worker(log) for log in opened]
+            await until(lambda: all(len(each.taken) == 1 for each in workers), *workers, what="one slot each")
+
+            async def commit(each):
+                (slot,) = each.taken
+                onward = tuple((Slot((slot + at) % 4), Record(b"to", b"%d" % slot)) for at in (3, 1, 2, 0))
+                for _ in range(rounds):
+                    made = step(slot, each.taken[slot], "crosswise", Position(0))
+                    with_all = type(made)(made.slot, made.epoch, made.position, made.results, onward)
+                    await each.member.commit(with_all, each.generation)  # a deadlock would be Unavailable
+
+            async with asyncio.TaskGroup() as group:
+                for each in workers:
+                    group.create_task(commit(each))
+            for slot in range(4):
+                assert len(await everything(opened[0], Topic.SLOTS, Slot(slot))) == 4 * rounds
+
+    asyncio.run(run())
+
+
+def test_a_notification_wakes_a_poll_also_after_its_connection_was_lost(postgres, monkeypatch):
+    """Looking by itself is turned off here, so only a notification can."""
+    monkeypatch.setattr("qmtl.adapters.sql.dialect.Postgres.look_seconds", 60.0)
+
+    async def run():
+        async with logs(postgres.address, 2, lease_seconds=600.0) as (url, (log, other)):
+            alone = await owner_of_all(log)
+            await woken(alone, other)
+            ending = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE 'LISTEN%'"""
+            with psycopg.connect(url, autocommit=True) as admin:
+                assert admin.execute(ending).fetchone() == (1,)
+            async with asyncio.timeout(20):
+                await until(lambda: not log._wake.listening, what="the loss is noticed")
+                while not log._wake.listening:
+                    await log._wake.listen()
+                    await asyncio.sleep(0.05)
+            await woken(alone, other)
+
+    async def woken(alone, other):
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            polling = group.create_task(alone.member.poll(60.0))
+            await until(lambda: log_waits(alone), what="the poll waits")
+            group.create_task(other.append(Topic.SLOTS, FIRST, [Record(b"k", b"v")]))
+        assert FIRST in polling.result().batches
+
+    def log_waits(alone):
+        return bool(alone.member._wake._waiting)
+
+    asyncio.run(run())
+
+
+def test_a_session_that_sleeps_in_its_transaction_is_ended_before_its_lease_is_over(postgres):
+    async def run():
+        async with logs(postgres.address, lease_seconds=6.0) as (_, (log,)):
+            show = "SHOW idle_in_transaction_session_timeout"
+            return await log._session.run(lambda each: each.exec_driver_sql(show).scalar_one())
+
+    assert asyncio.run(run()) == "3s"
+
+
+@pytest.mark.slow
+def test_what_was_committed_outlives_a_killed_server_and_members_go_on():
+    """Unavailable while it is away; nothing is lost or doubled."""
+
+    async def run(server):
+        async with logs(server.address, lease_seconds=600.0) as (_, (log,)):
+            alone = await owner_of_all(log)
+            await alone.commit(FIRST, "before")
+            server.kill()
+            with pytest.raises(Unavailable):
+                await alone.member.poll(0)
+            with pytest.raises(Unavailable):
+                await alone.commit(FIRST, "away")
+            server.start()
+            for broken in (alone.poll, log.version):  # the first call on each connection finds out
+                await patiently(broken)
+            await alone.commit(FIRST, "after")
+            results = await everything(log, Topic.COMMITS, FIRST)
+            return [each.record.value for each in results if each.record.key == b"result-0"]
+
+    with Postgres() as server:
+        assert asyncio.run(run(server)) == [b"before", b"after"]
