@@ -1,0 +1,136 @@
+"""Where the brokers are, and how every client of them is set up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from qmtl.core.errors import UserError
+
+LOGGER = logging.getLogger("qmtl.kafka")
+
+SESSION_TIMEOUT_MS = 6_000  # a slot of a killed owner is handed on after this long
+TRANSACTION_TIMEOUT_MS = 10_000  # readers wait at most this long for a transaction nobody ends
+MAX_RECORD_BYTES = 8 << 20  # a record is a slice: 64 KiB and up
+
+# What the promises rest on is not a matter of options (SEMANTICS C3).
+OURS = frozenset(
+    {
+        "acks",
+        "auto.offset.reset",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "isolation.level",
+        "partition.assignment.strategy",
+        "session.timeout.ms",
+        "transaction.timeout.ms",
+        "transactional.id",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`name` is the first part of topic names, of the group's id and of transactional ids: installations
+    that share brokers have different ones. `options` (TLS, SASL, …) go to every client as they are, under
+    librdkafka's names; they are never shown, since they may hold secrets."""
+
+    bootstrap: str
+    name: str = "qmtl"
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        wrong = sorted(OURS & self.options.keys())
+        if wrong:
+            raise UserError(
+                f"the Kafka option {wrong[0]} is set by qmtl: exactly-once commits rest on it",
+                place="kafka options",
+                cure=f"leave out {', '.join(wrong)}",
+            )
+
+    @property
+    def slots(self) -> str:
+        """The topic of the slots: slot i is its partition i."""
+        return f"{self.name}.slots"
+
+    @property
+    def commit_log(self) -> str:
+        """The compacted topic of results; partition i is written by the owner of slot i only (C5)."""
+        return f"{self.name}.node-commit-log"
+
+    @property
+    def group(self) -> str:
+        return f"{self.name}.slots"
+
+    def transactional_id(self, slot: int) -> str:
+        """One for each slot, not for each process: the successor's first call ends what its predecessor
+        left open, instead of waiting for the transaction's time-out (C3)."""
+        return f"{self.name}/{slot}"
+
+    def client(self) -> dict[str, Any]:
+        return {
+            "log_level": 4,
+            **self.options,
+            "bootstrap.servers": self.bootstrap,
+            "error_cb": _tell,
+            "logger": LOGGER,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1_000,
+        }
+
+    def reader(self) -> dict[str, Any]:
+        """A consumer outside the group; its group id is never used, librdkafka demands one."""
+        return self.client() | {
+            "auto.offset.reset": "error",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
+            "group.id": f"{self.name}.readers",
+            "isolation.level": "read_committed",
+        }
+
+    def member(self) -> dict[str, Any]:
+        """A consumer of the group. Positions are never reset silently: they come from step records."""
+        return self.client() | {
+            "auto.offset.reset": "error",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "fetch.wait.max.ms": 100,
+            "group.id": self.group,
+            "group.protocol": "classic",
+            "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": SESSION_TIMEOUT_MS,
+        }
+
+    def producer(self) -> dict[str, Any]:
+        return self.client() | {
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 0,  # a step's records are there at once, and a commit waits for no more
+            "message.max.bytes": MAX_RECORD_BYTES,
+            "retry.backoff.ms": 5,  # the broker is asked again while it ends the transaction before
+            "retry.backoff.max.ms": 250,
+        }
+
+    def owner(self, slot: int) -> dict[str, Any]:
+        return self.producer() | {
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            "transactional.id": self.transactional_id(slot),
+        }
+
+
+def _tell(error: KafkaError) -> None:
+    """What a client says between calls: brokers that come and go. What matters fails a call."""
+    LOGGER.warning("kafka client: %s", error.str())
