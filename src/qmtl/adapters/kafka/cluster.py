@@ -10,12 +10,15 @@ from typing import Any
 from confluent_kafka import KafkaError
 
 from qmtl.core.errors import UserError
+from qmtl.core.flow.commit import Slot, Topic
 
 LOGGER = logging.getLogger("qmtl.kafka")
 
 SESSION_TIMEOUT_MS = 6_000  # a slot of a killed owner is handed on after this long
 TRANSACTION_TIMEOUT_MS = 10_000  # readers wait at most this long for a transaction nobody ends
 MAX_RECORD_BYTES = 8 << 20  # a record is a slice: 64 KiB and up
+
+NAMES = {Topic.SLOTS: "slots", Topic.COMMITS: "node-commit-log", Topic.CONTROL: "control"}
 
 # What the promises rest on is not a matter of options (SEMANTICS C3).
 OURS = frozenset(
@@ -57,21 +60,15 @@ class Cluster:
                 cure=f"leave out {', '.join(wrong)}",
             )
 
-    @property
-    def slots(self) -> str:
-        """The topic of the slots: slot i is its partition i."""
-        return f"{self.name}.slots"
-
-    @property
-    def commit_log(self) -> str:
-        """The compacted topic of results; partition i is written by the owner of slot i only (C5)."""
-        return f"{self.name}.node-commit-log"
+    def topic(self, topic: Topic) -> str:
+        """Slot i is partition i of each. Partition i of the commit log is written by slot i's owner only (C5)."""
+        return f"{self.name}.{NAMES[topic]}"
 
     @property
     def group(self) -> str:
-        return f"{self.name}.slots"
+        return self.topic(Topic.SLOTS)
 
-    def transactional_id(self, slot: int) -> str:
+    def transactional_id(self, slot: Slot) -> str:
         """One for each slot, not for each process: the successor's first call ends what its predecessor
         left open, instead of waiting for the transaction's time-out (C3)."""
         return f"{self.name}/{slot}"
@@ -124,10 +121,10 @@ class Cluster:
             "retry.backoff.max.ms": 250,
         }
 
-    def owner(self, slot: int) -> dict[str, Any]:
+    def transactions(self, transactional_id: str) -> dict[str, Any]:
         return self.producer() | {
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-            "transactional.id": self.transactional_id(slot),
+            "transactional.id": transactional_id,
         }
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import KafkaError, KafkaException
+
+from qmtl.core.errors import QmtlError, Unavailable, UserError
 
 # Somebody else owns the slot by now, or may: the group has gone on without this member, or the slot's
 # transactional id was taken over (a transaction that timed out looks the same).
@@ -18,17 +23,30 @@ FENCED = frozenset(
     }
 )
 
-# The call was not understood or not allowed: no retry mends it.
-REFUSED = frozenset(
-    {
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError._AUTHENTICATION,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._UNKNOWN_TOPIC,
-    }
-)
+# No retry mends these.
+REFUSED = {
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "let this user describe the cluster",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "let this user read the group",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "correct the user and the password among the Kafka options",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "let this user read and write the topics",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "let this user write with transactional ids of that name",
+    KafkaError._AUTHENTICATION: "correct the user and the password among the Kafka options",
+    KafkaError.MSG_SIZE_TOO_LARGE: "commit in smaller slices",
+}
+
+
+def translated(error: KafkaException, doing: str) -> QmtlError:
+    """Of an error after which nothing was done."""
+    what: KafkaError = error.args[0]
+    message = f"{doing}: {what.str()} ({what.name()})"
+    cure = REFUSED.get(what.code())
+    return UserError(message, place="Kafka", cure=cure) if cure else Unavailable(message)
+
+
+@contextmanager
+def unavailable(doing: str) -> Iterator[None]:
+    """For calls that only read, or that may be done twice."""
+    try:
+        yield
+    except KafkaException as error:
+        raise translated(error, doing) from error

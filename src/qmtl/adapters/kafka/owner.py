@@ -1,85 +1,110 @@
-"""The transactions of one slot: a producer that whoever takes the slot over fences."""
+"""Transactions under one transactional id: whoever opens that id anew fences its owner before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from qmtl.adapters.kafka.cluster import Cluster
-from qmtl.adapters.kafka.membership import Generation
+from qmtl.adapters.kafka.cluster import LOGGER, Cluster
+from qmtl.adapters.kafka.faults import FENCED, translated, unavailable
+from qmtl.core.errors import Fenced, QmtlError, Unknown
+from qmtl.core.flow.commit import Record
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 COMMIT_ATTEMPTS = 3
-
-
-class InDoubtError(Exception):
-    """The transaction may have become visible or not: the log knows (C4)."""
+FULL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Out:
-    """One record of a transaction, as Kafka takes it."""
+    """A record of a transaction, and where it goes."""
 
     topic: str
     partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
+    record: Record
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """The next position of a slot, and who says so."""
+
+    at: TopicPartition
+    metadata: bytes
 
 
 class Owner:
-    """Used by one thread at a time. After an exception it is of no more use."""
+    """Used by one thread at a time. After Fenced and Unknown it is of no more use."""
 
-    def __init__(self, cluster: Cluster, slot: int, timeout: float) -> None:
-        """Fences the slot's owner before and waits until its open transaction, if any, has ended."""
-        self._at, self._timeout = (cluster.slots, slot), timeout
+    def __init__(self, cluster: Cluster, transactional_id: str, timeout: float) -> None:
+        """Fences the owner before, and waits until a transaction that it left open has ended.
+
+        Raises KafkaException.
+        """
+        self._name, self._timeout = transactional_id, timeout
         self._undelivered: KafkaError | None = None
-        self._producer = Producer(cluster.owner(slot))
+        self._producer = Producer(cluster.transactions(transactional_id))
         self._producer.init_transactions(timeout)
 
-    def commit(self, out: Iterable[Out], position: int, generation: Generation) -> None:
-        """All of `out` and the slot's next position become visible together, or not at all (C2).
+    def write(self, out: Iterable[Out], consumed: Consumed | None) -> None:
+        """Begins a transaction and writes all of it; nothing is visible yet.
 
-        The offset is sent even when it has not changed: with none, the generation would be checked by nobody
-        (C3). Raises KafkaException whose transaction has become visible by no means, `InDoubtError` where that is
-        not known.
+        The offset goes first, since it is what checks the generation, and it is sent even when it has not
+        changed: an empty list would be checked by nobody (C3). Raises Fenced, Unavailable as the port says.
         """
-        if not generation.valid:
-            raise KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID, "polled between two groups"))
-        producer = self._producer
-        producer.begin_transaction()
         try:
-            offset = TopicPartition(*self._at, position)
-            producer.send_offsets_to_transaction([offset], generation.metadata, self._timeout)
-            for each in out:
-                self._produce(each)
-            left = producer.flush(self._timeout)
-            if left:
-                raise KafkaException(
-                    KafkaError(KafkaError._TIMED_OUT, f"{left} records were not acknowledged")
-                )
-            if self._undelivered is not None:
-                raise KafkaException(self._undelivered)
-        except KafkaException:
-            self._abort()
-            raise
-        self._end()
+            self._producer.begin_transaction()
+            if consumed is not None:
+                self._producer.send_offsets_to_transaction([consumed.at], consumed.metadata, self._timeout)
+            self._deliver(out)
+        except KafkaException as error:
+            raise self._aborted(error) from error
+
+    def end(self) -> None:
+        """Makes visible what was written. Raises Unknown: the commit may have been asked for in any of the
+        attempts, so no failure tells that it was not."""
+        for attempt in range(1, COMMIT_ATTEMPTS + 1):
+            try:
+                self._producer.commit_transaction(self._timeout)
+            except KafkaException as error:
+                what: KafkaError = error.args[0]
+                if attempt == COMMIT_ATTEMPTS or not what.retriable():
+                    raise Unknown(self._said(what)) from error
+            else:
+                return
+
+    def close(self) -> None:
+        self._producer.close()
+
+    def _deliver(self, out: Iterable[Out]) -> None:
+        self._undelivered = None
+        for each in out:
+            self._produce(each)
+        left = self._producer.flush(self._timeout)
+        if self._undelivered is not None:
+            raise KafkaException(self._undelivered)
+        if left:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{left} records were not acknowledged"))
 
     def _produce(self, each: Out) -> None:
         while True:
             try:
                 self._producer.produce(
                     each.topic,
-                    each.value,
-                    each.key,
+                    each.record.value,
+                    each.record.key,
                     partition=each.partition,
-                    headers=each.headers,
                     on_delivery=self._delivered,
                 )
-            except BufferError:  # the queue is full: wait for room
-                self._producer.poll(0.05)
+            except BufferError:  # the queue is full; what is in it is delivered or times out
+                self._producer.poll(FULL_SECONDS)
             else:
                 return
 
@@ -87,19 +112,60 @@ class Owner:
         if error is not None:
             self._undelivered = error
 
-    def _abort(self) -> None:
-        """No commit was asked for, so none can happen: whatever comes of this call, the broker or the next
-        owner aborts."""
-        with suppress(KafkaException):
+    def _aborted(self, error: KafkaException) -> QmtlError:
+        """No commit was asked for, so none can happen, whatever comes of this call: the broker or the next
+        owner aborts. Only where it succeeds the producer can go on."""
+        what: KafkaError = error.args[0]
+        fenced = what.code() in FENCED
+        try:
             self._producer.abort_transaction(self._timeout)
+        except KafkaException as second:
+            if not fenced:
+                LOGGER.warning("%s; and not aborted: %s", self._said(what), second.args[0].str())
+            fenced = True
+        return Fenced(self._said(what)) if fenced else translated(error, f"transaction of {self._name}")
 
-    def _end(self) -> None:
-        for attempt in range(COMMIT_ATTEMPTS):
-            try:
-                self._producer.commit_transaction(self._timeout)
-            except KafkaException as error:
-                last = attempt == COMMIT_ATTEMPTS - 1
-                if last or not error.args[0].retriable():
-                    raise InDoubtError(error) from error
-            else:
-                return
+    def _said(self, what: KafkaError) -> str:
+        return f"transaction of {self._name}: {what.str()} ({what.name()})"
+
+
+class OwnerThread:
+    """An owner on a thread of its own, so that whatever is asked of it, closing too, comes after what it is doing:
+    a commit whose caller was cancelled goes on in its thread."""
+
+    def __init__(self, cluster: Cluster, transactional_id: str, timeout: float) -> None:
+        self._made_of = (cluster, transactional_id, timeout)
+        self._thread = ThreadPoolExecutor(1, transactional_id)
+        self._owner: Owner | None = None
+
+    async def open(self) -> None:
+        """Raises UserError, Unavailable."""
+        with unavailable(f"takeover of {self._made_of[1]}"):
+            await self._run(self._open)
+
+    async def write(self, out: Iterable[Out], consumed: Consumed | None) -> None:
+        await self._run(self._opened().write, out, consumed)
+
+    async def end(self) -> None:
+        await self._run(self._opened().end)
+
+    def drop(self) -> Future[None]:
+        """When its thread comes to it."""
+        dropped = self._thread.submit(self._close)
+        self._thread.shutdown(wait=False)
+        return dropped
+
+    def _open(self) -> None:
+        self._owner = Owner(*self._made_of)
+
+    def _opened(self) -> Owner:
+        assert self._owner is not None
+        return self._owner
+
+    def _close(self) -> None:
+        if self._owner is not None:
+            self._owner.close()
+
+    async def _run(self, what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        asked = partial(what, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, asked)

@@ -1,92 +1,89 @@
-"""What is committed in a partition: read to its end, past transaction markers and compacted gaps."""
+"""What is committed in a partition, read past transaction markers, aborted records and compacted gaps."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from qmtl.adapters.kafka.cluster import Cluster
+from qmtl.adapters.kafka.membership import entry_of
+from qmtl.core.errors import Conflict
+from qmtl.core.flow.commit import Batch, End, Entry, Position
 
-PIECE_SECONDS = 0.5
-MOST = 10_000
-
-
-@dataclass(frozen=True)
-class Ends:
-    """`stable`: where the committed part ends (all below is decided); `high`: where the partition ends."""
-
-    stable: int
-    high: int
-
-    @property
-    def lag(self) -> int:
-        """Records and markers that readers wait for; it stays above zero while a transaction hangs."""
-        return self.high - self.stable
+PIECE_SECONDS = 0.2
 
 
 class PartitionReader:
     """Used by one thread at a time."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, timeout: float) -> None:
+        self._timeout = timeout
         self._consumer = Consumer(cluster.reader())
         self._uncommitted = Consumer(cluster.reader() | {"isolation.level": "read_uncommitted"})
+        self._stands: tuple[str, int, Position] | None = (
+            None  # topic, partition, what the consumer brings next
+        )
 
-    def ends(self, topic: str, partition: int, timeout: float) -> Ends:
+    def end(self, topic: str, partition: int) -> End:
+        """The end that a consumer is told depends on its isolation. `written` is asked for last, so that
+        it is never below `visible`."""
         at = TopicPartition(topic, partition)
-        # The end that a consumer is told depends on its isolation. Asked for in this order, so that the
-        # second is never below the first.
-        _, stable = self._consumer.get_watermark_offsets(at, timeout=timeout)
-        _, high = self._uncommitted.get_watermark_offsets(at, timeout=timeout)
-        return Ends(stable, high)
+        _, visible = self._consumer.get_watermark_offsets(at, timeout=self._timeout)
+        _, written = self._uncommitted.get_watermark_offsets(at, timeout=self._timeout)
+        return End(Position(visible), Position(written))
 
-    def read(self, topic: str, partition: int, start: int, stop: int, timeout: float) -> Iterator[Message]:
-        """The committed records with `start <= offset < stop`, ascending. Offsets have gaps: markers, aborted
-        records and what was compacted. Ends at `stop`, or where nothing committed is left below it.
-
-        Raises KafkaException, also where nothing came for `timeout` seconds.
-        """
-        if start >= stop:
-            return
-        at = TopicPartition(topic, partition, start)
-        self._consumer.assign([at])
-        try:
-            quiet = 0.0
-            while self._position(at, start) < stop:
-                messages = self._consumer.consume(MOST, 0.0) or self._piece()
-                quiet = 0.0 if messages else quiet + PIECE_SECONDS
-                if quiet > timeout:
-                    raise KafkaException(
-                        KafkaError(KafkaError._TIMED_OUT, f"nothing came of {topic} [{partition}]")
-                    )
-                for message in messages:
-                    error = message.error()
-                    if error is None:
-                        if _offset(message) >= stop:
-                            return
-                        yield message
-                    elif error.code() != KafkaError._PARTITION_EOF:
-                        raise KafkaException(error)
-                    elif _offset(message) >= stop:
-                        return
-        finally:
-            self._consumer.unassign()
+    def read(self, topic: str, partition: int, start: Position, limit: int) -> Batch:
+        """From `start` to the committed end, at most `limit` records. Offsets have gaps. `next` lies behind
+        what can hold no more committed record. Raises KafkaException, also where nothing comes in time."""
+        first, visible = self._consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=self._timeout
+        )
+        if start < first:
+            raise Conflict(f"{topic} [{partition}]: position {start} lies before {first}, the first one kept")
+        if start >= visible or limit <= 0:
+            return Batch((), start)
+        entries, self._stands = self._up_to(visible, limit, self._go_to(topic, partition, start))
+        return Batch(tuple(entries), self._stands[2])
 
     def close(self) -> None:
         self._consumer.close()
         self._uncommitted.close()
 
-    def _piece(self) -> list[Message]:
-        message = self._consumer.poll(PIECE_SECONDS)
-        return [] if message is None else [message]
+    def _go_to(self, topic: str, partition: int, start: Position) -> tuple[str, int, Position]:
+        """Who reads on pays for no new start."""
+        wanted = (topic, partition, start)
+        if self._stands != wanted:
+            self._consumer.assign([TopicPartition(*wanted)])
+        self._stands = None  # until it is known again: an exception leaves it anywhere
+        return wanted
 
-    def _position(self, at: TopicPartition, start: int) -> int:
-        """It passes over markers and compacted records without delivering anything."""
-        return max(start, self._consumer.position([at])[0].offset)
+    def _up_to(
+        self, visible: int, limit: int, at: tuple[str, int, Position]
+    ) -> tuple[list[Entry], tuple[str, int, Position]]:
+        topic, partition, position = at
+        entries: list[Entry] = []
+        quiet = 0.0
+        while position < visible and len(entries) < limit:
+            messages = self._messages(limit - len(entries))
+            quiet = 0.0 if messages else quiet + PIECE_SECONDS
+            if quiet > self._timeout:
+                late = KafkaError(KafkaError._TIMED_OUT, f"nothing came of {topic} [{partition}] {position}")
+                raise KafkaException(late)
+            entries += [entry_of(message) for message in messages if not _is_end(message)]
+            reached = self._consumer.position([TopicPartition(topic, partition)])[0].offset
+            position = Position(max(position, reached))  # it passes over what is not delivered
+        return entries, (topic, partition, position)
+
+    def _messages(self, most: int) -> list[Message]:
+        first = self._consumer.poll(PIECE_SECONDS)
+        if first is None:
+            return []
+        return [first, *(self._consumer.consume(most - 1, 0.0) if most > 1 else [])]
 
 
-def _offset(message: Message) -> int:
-    offset = message.offset()
-    assert offset is not None
-    return offset
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() != KafkaError._PARTITION_EOF:
+        raise KafkaException(error)
+    return True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from qmtl.adapters.kafka.cluster import MAX_RECORD_BYTES, Cluster
 from qmtl.core.errors import UserError
+from qmtl.core.flow.commit import Position, Slot, Topic
 
 REPLICAS = 3  # where there are so many brokers
 TIMEOUT_SECONDS = 30.0
@@ -23,8 +24,11 @@ COMPACT = {"cleanup.policy": "compact"}  # the newest record of each key is kept
 ALL = {"max.message.bytes": str(MAX_RECORD_BYTES), "message.timestamp.type": "CreateTime"}
 
 
-def make_topics(cluster: Cluster, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
-    """`topics`: partitions and settings by name. Returns when each exists as asked for.
+SETTINGS = {Topic.SLOTS: KEEP, Topic.COMMITS: COMPACT, Topic.CONTROL: KEEP}
+
+
+def make_topics(cluster: Cluster, slots: int) -> None:
+    """Returns when each topic exists with `slots` partitions and its settings.
 
     Raises UserError where one exists with another number of partitions or other settings: the number is
     part of where every node lives, so it is fixed at creation, and a changed setting breaks a promise.
@@ -34,22 +38,41 @@ def make_topics(cluster: Cluster, topics: Mapping[str, tuple[int, Mapping[str, s
     replicas = min(REPLICAS, brokers)
     asked = [
         NewTopic(
-            name,
-            num_partitions=partitions,
+            cluster.topic(topic),
+            num_partitions=slots,
             replication_factor=replicas,
             config={**ALL, "min.insync.replicas": str(max(1, replicas - 1)), **settings},
         )
-        for name, (partitions, settings) in topics.items()
+        for topic, settings in SETTINGS.items()
     ]
-    for made in admin.create_topics(asked, operation_timeout=TIMEOUT_SECONDS).values():
+    for made in admin.create_topics(asked, request_timeout=TIMEOUT_SECONDS).values():
         try:
-            made.result(TIMEOUT_SECONDS)
+            made.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-    for name, (partitions, settings) in topics.items():
-        _check_partitions(admin, name, partitions)
-        _check_settings(admin, name, settings)
+    for topic, settings in SETTINGS.items():
+        _check_partitions(admin, cluster.topic(topic), slots)
+        _check_settings(admin, cluster.topic(topic), settings)
+
+
+def count_slots(cluster: Cluster) -> int:
+    """Of an installation that exists. Raises UserError where there is none."""
+    name = cluster.topic(Topic.SLOTS)
+    found = AdminClient(cluster.client()).list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]
+    if found.error is not None:
+        raise UserError(
+            f"there is no topic {name}: {found.error.str()}",
+            place=f"Kafka at {cluster.bootstrap}",
+            cure="make the installation first (KafkaLog.create), or correct its name",
+        )
+    return len(found.partitions)
+
+
+def trim_inputs(cluster: Cluster, slot: Slot, before: Position) -> None:
+    at = TopicPartition(cluster.topic(Topic.SLOTS), slot, before)
+    admin = AdminClient(cluster.client())  # kept by name: without it the answer would never come
+    admin.delete_records([at], request_timeout=TIMEOUT_SECONDS)[at].result()
 
 
 def _check_partitions(admin: AdminClient, name: str, partitions: int) -> None:
@@ -65,7 +88,7 @@ def _check_partitions(admin: AdminClient, name: str, partitions: int) -> None:
 
 def _check_settings(admin: AdminClient, name: str, settings: Mapping[str, str]) -> None:
     resource = ConfigResource(ResourceType.TOPIC, name)
-    described = admin.describe_configs([resource])[resource].result(TIMEOUT_SECONDS)
+    described = admin.describe_configs([resource], request_timeout=TIMEOUT_SECONDS)[resource].result()
     for key, value in settings.items():
         if described[key].value != value:
             raise UserError(
