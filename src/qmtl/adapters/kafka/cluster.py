@@ -129,5 +129,7 @@ class Cluster:
 
 
 def _tell(error: KafkaError) -> None:
-    """What a client says between calls: brokers that come and go. What matters fails a call."""
-    LOGGER.warning("kafka client: %s", error.str())
+    """What a client says between calls. What matters fails a call; a broker that is away is told once a second
+    or so by every client."""
+    level = logging.DEBUG if error.code() == KafkaError._TRANSPORT else logging.WARNING
+    LOGGER.log(level, "kafka client: %s", error.str())
