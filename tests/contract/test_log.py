@@ -18,7 +18,7 @@ from qmtl.testing.contracts.log_world import World
 Promise = Callable[[World], Awaitable[None]]
 Made = Callable[[], AbstractAsyncContextManager[World]]
 
-ON_ONE_MACHINE = ["sqlite", pytest.param("postgres", marks=pytest.mark.server("postgres"))]
+ON_SERVERS = [pytest.param(name, marks=pytest.mark.server(name)) for name in ("postgres", "kafka")]
 NUMBERS = count()
 
 
@@ -30,18 +30,19 @@ def world(request: pytest.FixtureRequest) -> Made:
         case "sqlite":
             folder = request.getfixturevalue("tmp_path")
             return lambda: worlds.sqlite(folder)
-    address = request.getfixturevalue("postgres").address
-    return lambda: worlds.postgres(address, f"log_{os.getpid()}_{next(NUMBERS)}")
+    address = request.getfixturevalue(request.param).address
+    made = {"kafka": worlds.kafka, "postgres": worlds.postgres}[request.param]
+    return lambda: made(address, f"log_{os.getpid()}_{next(NUMBERS)}")
 
 
-@pytest.mark.parametrize("world", ["memory", *ON_ONE_MACHINE], indirect=True)
+@pytest.mark.parametrize("world", ["memory", "sqlite", *ON_SERVERS], indirect=True)
 @pytest.mark.parametrize("promise", LOG_CONTRACT, ids=lambda promise: promise.__name__)
 def test_log(promise: Promise, world: Made, record_property: Callable[[str, object], None]) -> None:
     record_property("server", run(promise, world))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ON_ONE_MACHINE, indirect=True)
+@pytest.mark.parametrize("world", ["sqlite", *ON_SERVERS], indirect=True)
 @pytest.mark.parametrize("promise", PROCESS_CONTRACT, ids=lambda promise: promise.__name__)
 def test_log_of_processes(promise: Promise, world: Made) -> None:
     run(promise, world)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psycopg
 
+from qmtl.adapters.kafka.cluster import Cluster
+from qmtl.adapters.kafka.log import KafkaLog
 from qmtl.adapters.memory.log import MemoryLog
 from qmtl.adapters.sql.log import SqlLog
 from qmtl.core.errors import Unknown
@@ -18,6 +20,7 @@ from qmtl.testing.contracts.log_world import At, Victim, World
 
 LONG_SECONDS = 30.0  # a member that the test leaves alone for a while keeps its slots
 SHORT_SECONDS = 1.0
+KAFKA_SLOTS = 4  # each is taken over by a producer of its own
 
 
 class MemoryWorld:
@@ -103,6 +106,48 @@ class PostgresWorld(SqlWorld):
             assert other.execute(ending, ["idle in transaction"]).fetchall() == [(True,)]
 
 
+class KafkaWorld:
+    """The lease of a process is the group's session, that of a member who does not poll its longest time between
+    polls; neither may be shorter than six seconds. Cut inside, its transaction is left open."""
+
+    lease_seconds = 6.0
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self.bootstrap, self.name = bootstrap, name
+        self._opened: list[KafkaLog] = []
+
+    async def open(self, *, short: bool = False) -> Log:
+        return await self._open(short=short)
+
+    async def _open(self, *, short: bool = False, at: At | None = None) -> KafkaLog:
+        self._opened.append(await kafka_log(self.bootstrap, self.name, short, at))
+        return self._opened[-1]
+
+    async def cut(self, point: Point, slot: Slot) -> Log:
+        waiting = [(point, slot)]
+
+        def at(point: Point, slot: Slot) -> None:
+            if (point, slot) in waiting:
+                waiting.clear()
+                raise Unknown("the connection broke before the answer")
+
+        return await self._open(at=at)
+
+    def victim(self, *, short: bool = True) -> Victim | None:
+        arguments = {"bootstrap": self.bootstrap, "name": self.name, "short": short}
+        return Victim("worlds:kafka_log", arguments)
+
+    async def close(self) -> None:
+        for log in self._opened:
+            await log.close()
+
+
+async def kafka_log(bootstrap: str, name: str, short: bool, at: At | None = None) -> KafkaLog:
+    poll_seconds = KafkaWorld.lease_seconds if short else LONG_SECONDS
+    found = {"at": at} if at else {}
+    return await KafkaLog.create(Cluster(bootstrap, name, poll_seconds=poll_seconds), KAFKA_SLOTS, **found)
+
+
 @asynccontextmanager
 async def memory() -> AsyncIterator[World]:
     yield MemoryWorld()
@@ -111,6 +156,16 @@ async def memory() -> AsyncIterator[World]:
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncIterator[World]:
     world = SqlWorld(f"sqlite:///{folder / 'log.db'}")
+    try:
+        yield world
+    finally:
+        await world.close()
+
+
+@asynccontextmanager
+async def kafka(bootstrap: str, name: str) -> AsyncIterator[World]:
+    """Topics of its own."""
+    world = KafkaWorld(bootstrap, name)
     try:
         yield world
     finally:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-
 from kafka_counted import PATIENCE, awaited, joined, now, opened, polled_until, results
+
 from qmtl.adapters.kafka.cluster import SESSION_TIMEOUT_MS, Cluster
 from qmtl.adapters.kafka.log import KafkaLog
 from qmtl.adapters.kafka.owner import Consumed, Out, Owner
@@ -51,7 +51,9 @@ def owner(cluster: Cluster, mode: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @awaited
-async def test_a_killed_owner_is_replaced_in_time_though_it_was_inside_a_transaction(cluster: Cluster) -> None:
+async def test_a_killed_owner_is_replaced_in_time_though_it_was_inside_a_transaction(
+    cluster: Cluster,
+) -> None:
     async with opened(cluster, 1) as log:
         with owner(cluster, "open") as process:
             end = await log.end(Topic.COMMITS, Slot(0))
@@ -120,7 +122,11 @@ async def test_a_step_of_an_old_generation_is_refused_and_every_broken_form_of_t
             commits(b"metadata of nobody", Consumed(at, nobody))
             commits(b"no offset", None)
             zombie.close()
-    assert [key for key, _ in results(cluster, slot)] == [b"fresh metadata", b"metadata of nobody", b"no offset"]
+    assert [key for key, _ in results(cluster, slot)] == [
+        b"fresh metadata",
+        b"metadata of nobody",
+        b"no offset",
+    ]
 
 
 @awaited
@@ -129,7 +135,9 @@ async def test_readers_pass_over_aborted_records_markers_and_gaps_and_wait_for_w
 ) -> None:
     slot, topic = Slot(0), Topic.CONTROL
     async with opened(cluster, 1) as log:
-        writer = Producer({"bootstrap.servers": cluster.bootstrap, "transactional.id": f"{cluster.name}-writer"})
+        writer = Producer(
+            {"bootstrap.servers": cluster.bootstrap, "transactional.id": f"{cluster.name}-writer"}
+        )
         writer.init_transactions()
 
         def write(first: int, last: int) -> None:
@@ -151,7 +159,16 @@ async def test_readers_pass_over_aborted_records_markers_and_gaps_and_wait_for_w
         assert (open_end.visible, open_end.written) == (decided.visible, decided.visible + 2)
 
         whole = await log.read(topic, slot, Position(0))
-        assert [entry.record.value for entry in whole.entries] == [b"0", b"1", b"2", b"3", b"4", b"9", b"10", b"11"]
+        assert [entry.record.value for entry in whole.entries] == [
+            b"0",
+            b"1",
+            b"2",
+            b"3",
+            b"4",
+            b"9",
+            b"10",
+            b"11",
+        ]
         assert whole.next == decided.visible
         by_three, at = [], Position(0)
         while (batch := await log.read(topic, slot, at, 3)).entries:

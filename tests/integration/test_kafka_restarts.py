@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from kafka_counted import PATIENCE, awaited, joined, opened, polled_until, results, visible
 
-from kafka_counted import PATIENCE, awaited, joined, now, opened, polled_until, results, visible
 from qmtl.adapters.kafka.cluster import Cluster
 from qmtl.adapters.kafka.member import KafkaMember
-from qmtl.core.errors import Fault, Fenced, Unavailable, Unknown
-from qmtl.core.flow.commit import STEP_KEY, Generation, Position, Record, Slot, Step, Taken, Topic
+from qmtl.core.errors import Fault, Unavailable
+from qmtl.core.flow.commit import Generation, Record, Slot, Step, Taken, Topic
 from qmtl.ports.log import Point
 from qmtl.runtime.servers import Kafka
 
@@ -98,7 +96,9 @@ class Worker:
 
 
 @awaited
-async def test_nothing_is_lost_partial_or_doubled_when_the_broker_is_killed_during_commits(broker: Kafka) -> None:
+async def test_nothing_is_lost_partial_or_doubled_when_the_broker_is_killed_during_commits(
+    broker: Kafka,
+) -> None:
     cluster = Cluster(broker.address, "killed")
     async with asyncio.timeout(3 * PATIENCE), asyncio.TaskGroup() as group:
         killer = Killer(broker, group)
@@ -108,7 +108,9 @@ async def test_nothing_is_lost_partial_or_doubled_when_the_broker_is_killed_duri
             await polled_until(member, lambda polled: SLOT in polled.assigned)
             worker = Worker(member)
             await worker.run(INPUTS)
-    print(f"{killer.commits} commits, killed at {[each.name for each in killer.kills]}, faults {worker.faults}")
+    print(
+        f"{killer.commits} commits, killed at {[each.name for each in killer.kills]}, faults {worker.faults}"
+    )
     assert len(killer.kills) == len(KILLS)
     keys = [key for key, _ in results(cluster, 0)]
     assert keys == [b"%d/%d" % (number, part) for number in range(INPUTS) for part in range(RESULTS)]

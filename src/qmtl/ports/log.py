@@ -44,6 +44,9 @@ class Declared(Enum):
     GENERATION_IS_OF_GROUP = (
         "any change of membership refuses steps polled before it, also those of slots that stay"
     )
+    SEEN_A_MOMENT_LATER = (
+        "a commit that has returned is certain, and visible to readers some milliseconds later"
+    )
     POSITIONS_HAVE_GAPS = "positions grow by more than one where transactions ended"
 
 

@@ -33,6 +33,7 @@ OURS = frozenset(
         "group.instance.id",
         "group.protocol",
         "isolation.level",
+        "max.poll.interval.ms",
         "partition.assignment.strategy",
         "session.timeout.ms",
         "transaction.timeout.ms",
@@ -45,11 +46,14 @@ OURS = frozenset(
 class Cluster:
     """`name` is the first part of topic names, of the group's id and of transactional ids: installations
     that share brokers have different ones. `options` (TLS, SASL, …) go to every client as they are, under
-    librdkafka's names; they are never shown, since they may hold secrets."""
+    librdkafka's names; they are never shown, since they may hold secrets. `poll_seconds`: a member that does
+    not poll so long loses its slots, though its process lives; one whose process is silent, after
+    SESSION_TIMEOUT_MS."""
 
     bootstrap: str
     name: str = "qmtl"
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    poll_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         wrong = sorted(OURS & self.options.keys())
@@ -107,6 +111,7 @@ class Cluster:
             "group.protocol": "classic",
             "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
             "isolation.level": "read_committed",
+            "max.poll.interval.ms": max(SESSION_TIMEOUT_MS, round(self.poll_seconds * 1000)),
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": SESSION_TIMEOUT_MS,
         }

@@ -31,6 +31,7 @@ REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "let this user read and write the topics",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "let this user write with transactional ids of that name",
     KafkaError._AUTHENTICATION: "correct the user and the password among the Kafka options",
+    KafkaError._INVALID_ARG: "correct the Kafka options: librdkafka does not accept them",
     KafkaError.MSG_SIZE_TOO_LARGE: "commit in smaller slices",
 }
 

@@ -12,7 +12,7 @@ from confluent_kafka import libversion
 
 from qmtl.adapters.kafka.cluster import Cluster
 from qmtl.adapters.kafka.faults import unavailable
-from qmtl.adapters.kafka.member import Cut, KafkaMember, nowhere
+from qmtl.adapters.kafka.member import At, KafkaMember, nowhere
 from qmtl.adapters.kafka.owner import Out, OwnerThread
 from qmtl.adapters.kafka.reading import Reading
 from qmtl.adapters.kafka.topics import count_slots, make_topics, trim_inputs
@@ -26,17 +26,19 @@ DECLARES = frozenset(
         Declared.OPEN_TRANSACTION_HOLDS_READERS,
         Declared.GENERATION_IS_OF_GROUP,
         Declared.POSITIONS_HAVE_GAPS,
+        Declared.SEEN_A_MOMENT_LATER,
     }
 )
 _numbers = count(1)  # of the logs opened by this process
 
 
 class KafkaLog:
-    """Made by `create` or `open`. `timeout`: seconds of one call of a broker. `cut`: faults handed in."""
+    """Made by `create` or `open`. `timeout`: seconds of one call of a broker. `at`: faults handed in."""
 
-    def __init__(self, cluster: Cluster, slots: int, timeout: float, cut: Cut) -> None:
-        self._cluster, self._slots, self._cut = cluster, slots, cut
+    def __init__(self, cluster: Cluster, slots: int, timeout: float, at: At) -> None:
+        self._cluster, self._slots, self._at = cluster, slots, at
         self._reading = Reading(cluster, slots, timeout)
+        self._members: list[KafkaMember] = []
         self._appending = asyncio.Lock()
         self._appender: OwnerThread | None = None
         # Of nobody else that lives: two who share an id would fence each other.
@@ -44,21 +46,19 @@ class KafkaLog:
 
     @classmethod
     async def create(
-        cls, cluster: Cluster, slots: int, *, timeout: float = TIMEOUT_SECONDS, cut: Cut = nowhere
+        cls, cluster: Cluster, slots: int, *, timeout: float = TIMEOUT_SECONDS, at: At = nowhere
     ) -> KafkaLog:
         """Makes the topics, or checks those that are there. Raises UserError, Unavailable."""
         with unavailable(f"topics of {cluster.name}"):
             await asyncio.to_thread(make_topics, cluster, slots)
-        return cls(cluster, slots, timeout, cut)
+        return cls(cluster, slots, timeout, at)
 
     @classmethod
-    async def open(
-        cls, cluster: Cluster, *, timeout: float = TIMEOUT_SECONDS, cut: Cut = nowhere
-    ) -> KafkaLog:
+    async def open(cls, cluster: Cluster, *, timeout: float = TIMEOUT_SECONDS, at: At = nowhere) -> KafkaLog:
         """What `create` has made. Raises UserError, Unavailable."""
         with unavailable(f"topics of {cluster.name}"):
             slots = await asyncio.to_thread(count_slots, cluster)
-        return await cls.create(cluster, slots, timeout=timeout, cut=cut)
+        return await cls.create(cluster, slots, timeout=timeout, at=at)
 
     @property
     def slots(self) -> int:
@@ -82,8 +82,7 @@ class KafkaLog:
         async with self._appending:
             try:
                 appender = await self._opened_appender()
-                await appender.write(out, None)
-                await appender.end()
+                await appender.commit(out, None, lambda point: None)
             except (Unavailable, UserError):
                 raise  # nothing was written, and the appender is as it was
             except Fenced as fenced:  # its transaction took too long
@@ -105,13 +104,16 @@ class KafkaLog:
             await self._reading.run(trim_inputs, self._cluster, slot, before)
 
     async def member(self, name: str) -> KafkaMember:
-        member = KafkaMember(self._reading, name, self._cut)
+        member = KafkaMember(self._reading, name, self._at)
         with unavailable(f"member {name} joins"):
             await member.join()
+        self._members.append(member)
         return member
 
     async def close(self) -> None:
-        """Members are closed by those who have them."""
+        """Its members leave."""
+        for member in self._members:
+            await member.close()
         self._drop_appender()
         await self._reading.close()
 

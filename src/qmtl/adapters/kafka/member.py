@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,7 @@ from qmtl.adapters.kafka.faults import unavailable
 from qmtl.adapters.kafka.membership import Membership
 from qmtl.adapters.kafka.owner import Consumed, Out, OwnerThread
 from qmtl.adapters.kafka.reading import Reading
-from qmtl.core.errors import Fenced, QmtlError, Unavailable, Unknown, UserError
+from qmtl.core.errors import Fenced, QmtlError, Unavailable, UserError
 from qmtl.core.flow.commit import (
     STEP_KEY,
     Epoch,
@@ -32,18 +32,16 @@ from qmtl.ports.log import Point, Polled
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Asked at every Point of a commit; may take its time there, and answers whether it fails: at BEGIN with
-# Unavailable, at OPEN with Unknown and a transaction left hanging, at DONE with Unknown although it is visible.
-Cut = Callable[[Point, Slot], Awaitable[bool]]
+# Told of every Point of a commit, on the thread that commits; for faults handed in: what it raises, the commit raises.
+At = Callable[[Point, Slot], None]
 
 TAIL = 64  # positions from the end in which the last step record is looked for first
 WIDER = 16  # times as many where it is not there
 LOOK_SECONDS = 0.02
 
 
-async def nowhere(point: Point, slot: Slot) -> bool:
+def nowhere(point: Point, slot: Slot) -> None:
     """No fault at any point."""
-    return False
 
 
 @dataclass
@@ -57,8 +55,8 @@ class Owned:
 class KafkaMember:
     """One thread polls; each slot's commits run in a thread of its own."""
 
-    def __init__(self, reading: Reading, name: str, cut: Cut) -> None:
-        self._reading, self.name, self._cut = reading, name, cut
+    def __init__(self, reading: Reading, name: str, at: At) -> None:
+        self._reading, self.name, self._at = reading, name, at
         self._polling = ThreadPoolExecutor(1, f"{name}-poll")
         self._polled: asyncio.Future[Polled] | None = None  # a poll that is going on
         self._outdated: set[Slot] = set()  # taken since that poll began
@@ -116,8 +114,8 @@ class KafkaMember:
         if owned is None or owned.epoch != step.epoch:
             self._drop(step.slot)
             raise Fenced(f"slot {step.slot} is not taken by member {self.name} under epoch {step.epoch}")
-        if await self._cut(Point.BEGIN, step.slot):
-            raise Unavailable(f"slot {step.slot}: the log is away; nothing was written")
+        for slot, _ in step.onward:
+            self._reading.check_slot(slot)
         try:
             await self._transaction(step, generation, owned.owner)
         except (Unavailable, UserError):
@@ -194,13 +192,9 @@ class KafkaMember:
             for (topic, slot), records in step.writes().items()
             for record in records
         ]
-        at = TopicPartition(cluster.topic(Topic.SLOTS), step.slot, step.position)
-        await owner.write(out, Consumed(at, generation.token))
-        if await self._cut(Point.OPEN, step.slot):
-            raise Unknown(f"slot {step.slot}: the connection broke before the answer")
-        await owner.end()
-        if await self._cut(Point.DONE, step.slot):
-            raise Unknown(f"slot {step.slot}: the connection broke before the answer")
+        position = TopicPartition(cluster.topic(Topic.SLOTS), step.slot, step.position)
+        consumed = Consumed(position, generation.token)
+        await owner.commit(out, consumed, lambda point: self._at(point, step.slot))
 
     def _drop(self, slot: Slot) -> None:
         owned = self._owned.pop(slot, None)

@@ -15,6 +15,7 @@ from qmtl.adapters.kafka.cluster import LOGGER, Cluster
 from qmtl.adapters.kafka.faults import FENCED, translated, unavailable
 from qmtl.core.errors import Fenced, QmtlError, Unknown
 from qmtl.core.flow.commit import Record
+from qmtl.ports.log import Point
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,12 +54,13 @@ class Owner:
         self._producer = Producer(cluster.transactions(transactional_id))
         self._producer.init_transactions(timeout)
 
-    def write(self, out: Iterable[Out], consumed: Consumed | None) -> None:
-        """Begins a transaction and writes all of it; nothing is visible yet.
+    def commit(self, out: Iterable[Out], consumed: Consumed | None, at: Callable[[Point], None]) -> None:
+        """All of `out` and what was `consumed` become visible together, or not at all (C2).
 
         The offset goes first, since it is what checks the generation, and it is sent even when it has not
-        changed: an empty list would be checked by nobody (C3). Raises Fenced, Unavailable as the port says.
+        changed: an empty list would be checked by nobody (C3). Raises Fenced, Unavailable, Unknown as the port says.
         """
+        at(Point.BEGIN)
         try:
             self._producer.begin_transaction()
             if consumed is not None:
@@ -66,19 +68,9 @@ class Owner:
             self._deliver(out)
         except KafkaException as error:
             raise self._aborted(error) from error
-
-    def end(self) -> None:
-        """Makes visible what was written. Raises Unknown: the commit may have been asked for in any of the
-        attempts, so no failure tells that it was not."""
-        for attempt in range(1, COMMIT_ATTEMPTS + 1):
-            try:
-                self._producer.commit_transaction(self._timeout)
-            except KafkaException as error:
-                what: KafkaError = error.args[0]
-                if attempt == COMMIT_ATTEMPTS or not what.retriable():
-                    raise Unknown(self._said(what)) from error
-            else:
-                return
+        at(Point.OPEN)
+        self._end()
+        at(Point.DONE)
 
     def close(self) -> None:
         self._producer.close()
@@ -112,6 +104,18 @@ class Owner:
         if error is not None:
             self._undelivered = error
 
+    def _end(self) -> None:
+        """The commit may have been asked for in any of the attempts, so no failure tells that it was not."""
+        for attempt in range(1, COMMIT_ATTEMPTS + 1):
+            try:
+                self._producer.commit_transaction(self._timeout)
+            except KafkaException as error:
+                what: KafkaError = error.args[0]
+                if attempt == COMMIT_ATTEMPTS or not what.retriable():
+                    raise Unknown(self._said(what)) from error
+            else:
+                return
+
     def _aborted(self, error: KafkaException) -> QmtlError:
         """No commit was asked for, so none can happen, whatever comes of this call: the broker or the next
         owner aborts. Only where it succeeds the producer can go on."""
@@ -143,11 +147,11 @@ class OwnerThread:
         with unavailable(f"takeover of {self._made_of[1]}"):
             await self._run(self._open)
 
-    async def write(self, out: Iterable[Out], consumed: Consumed | None) -> None:
-        await self._run(self._opened().write, out, consumed)
-
-    async def end(self) -> None:
-        await self._run(self._opened().end)
+    async def commit(
+        self, out: Iterable[Out], consumed: Consumed | None, at: Callable[[Point], None]
+    ) -> None:
+        assert self._owner is not None
+        await self._run(self._owner.commit, out, consumed, at)
 
     def drop(self) -> Future[None]:
         """When its thread comes to it."""
@@ -157,10 +161,6 @@ class OwnerThread:
 
     def _open(self) -> None:
         self._owner = Owner(*self._made_of)
-
-    def _opened(self) -> Owner:
-        assert self._owner is not None
-        return self._owner
 
     def _close(self) -> None:
         if self._owner is not None:

@@ -20,7 +20,7 @@ from qmtl.core.flow.commit import (
     Taken,
     Topic,
 )
-from qmtl.ports.log import Log, Member, Point
+from qmtl.ports.log import Declared, Log, Member, Point
 
 PATIENCE_SECONDS = 60.0  # nothing that works takes so long
 At = Callable[[Point, Slot], None]
@@ -160,15 +160,27 @@ async def committed(owner: Worker, slot: Slot, name: str) -> None:
 
 
 async def everything(log: Log, topic: Topic, slot: Slot) -> list[Entry]:
-    """All that is visible, read in small pieces."""
+    """All that is visible, read in small pieces. No transaction may be open there."""
     found: list[Entry] = []
     at = Position(0)
-    end = (await log.end(topic, slot)).visible
+    end = await settled(log, topic, slot)
     while at < end:
         batch = await log.read(topic, slot, at, limit=7)
         found += batch.entries
         at = batch.next
     return found
+
+
+async def settled(log: Log, topic: Topic, slot: Slot) -> Position:
+    """The visible end; where it is declared to come a moment later, when it has come."""
+    loop = asyncio.get_running_loop()
+    late = loop.time() + PATIENCE_SECONDS
+    while True:
+        end = await log.end(topic, slot)
+        if end.visible == end.written or Declared.SEEN_A_MOMENT_LATER not in log.declares:
+            return end.visible
+        assert loop.time() < late, f"a transaction is open in {topic} of slot {slot} for too long"
+        await asyncio.sleep(0.001)
 
 
 async def labels(log: Log, slot: Slot) -> list[str]:
