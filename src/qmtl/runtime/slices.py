@@ -151,10 +151,12 @@ class SliceCache:
         check: float = 0.01,
         cheap: float = CHEAP,
         span: int = SPAN,
+        pack_seconds: float = PACK_SECONDS,
     ) -> None:
-        """`watch`: a stopwatch in seconds; `check`: the share of hits computed again; `span`: buckets of a slice."""
+        """`watch`: a stopwatch in seconds; `check`: the share of hits computed again; `span`: buckets of a slice;
+        `pack_seconds`: of computing after which what was computed is made durable."""
         self._store, self._runtime, self._watch = store, runtime, watch
-        self._check, self._cheap, self.span = check, cheap, span
+        self._check, self._cheap, self._pack_seconds, self.span = check, cheap, pack_seconds, span
         self.events: list[Event] = []
         self.counts = Counts()
         self._known: dict[bytes, dict[str, tuple[str, Action]]] = {}  # by key and scope: pack and action
@@ -287,7 +289,7 @@ class SliceCache:
         pack.buffers.append(buffer)
         pack.size += len(buffer)
         pack.seconds += seconds
-        if pack.size >= PACK_BYTES or pack.seconds >= PACK_SECONDS:
+        if pack.size >= PACK_BYTES or pack.seconds >= self._pack_seconds:
             self.flush()
 
     def _chosen(self, key: bytes) -> bool:
