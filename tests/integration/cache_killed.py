@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from qmtl import Runner, Strategy, StreamInput, node
 from qmtl.adapters.files.blobs import FileBlobs
 from qmtl.adapters.files.disk import Disk
 from qmtl.runtime.here import Here
+from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.slices import SliceCache, What
 
 ROWS, SPAN = 640, 64
@@ -100,9 +100,7 @@ def frame() -> pd.DataFrame:
 
 def backtest(data: pd.DataFrame, folder: Path, disk: Disk, note: int) -> tuple[str, SliceCache]:
     store = FileBlobs(folder, disk)
-    cache = Told(
-        store, Here(), watch=perf_counter, check=0.0, cheap=0.0, span=SPAN, pack_seconds=0.0, note=note
-    )
+    cache = Told(store, Here(), watch=stopwatch, check=0.0, cheap=0.0, span=SPAN, pack_seconds=0.0, note=note)
     run = Runner.backtest(Killed(), {"A": data}, cache=cache, progress=False)
     digest = sha256()
     for name in ("inner", "outer", "beside"):
@@ -117,8 +115,8 @@ def forked(body: Callable[[], None]) -> int:
         try:
             body()
             os._exit(0)
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            sys.excepthook(*sys.exc_info())
             os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
@@ -157,9 +155,9 @@ def main(folder: Path, random_moments: int) -> None:
     note = os.open(os.devnull, os.O_WRONLY)
     disk = Fatal(0, after=False)
     backtest(data, folder / "warm", disk, note)  # compiles; says how many calls there are
-    began = perf_counter()
+    began = stopwatch()
     wanted, _ = backtest(data, folder / "whole", Disk(), note)
-    seconds = perf_counter() - began
+    seconds = stopwatch() - began
     trials = [
         trial(folder / "trial", data, Fatal(at, after=at % 2 == 0), wanted) for at in range(1, disk.calls + 1)
     ]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from qmtl import QmtlError
+from qmtl.cli.cache import app as cache
 from qmtl.cli.servers import servers
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(servers, name="servers")
+app.add_typer(cache, name="cache")
 
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="path.py, or path.py:Class where the file defines several")
@@ -61,6 +63,10 @@ def run(
     fee_bps: Annotated[float, typer.Option("--fee-bps", help="fee of a trade in basis points")] = 0.0,
     slippage_bps: Annotated[float, typer.Option("--slippage-bps", help="slippage in basis points")] = 0.0,
     report: Annotated[Path | None, typer.Option("--report", help="write the HTML report there")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--cache", metavar="WHERE", help='folder or URL of results known already, or "off"'),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Backtest the strategy in FILE over data on this machine."""
@@ -69,7 +75,7 @@ def run(
 
     strategy = strategy_from(file, sets)
     costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
-    done = backtest(strategy, data, catalog, tz, stamp, start, end, costs, quiet=as_json)
+    done = backtest(strategy, data, catalog, tz, stamp, start, end, costs, where, quiet=as_json)
     if as_json:
         _document(run_document(done, strategy))
     else:

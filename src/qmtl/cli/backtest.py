@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -41,6 +42,7 @@ def backtest(
     start: str | None,
     end: str | None,
     costs: Mapping[str, float],
+    cache: str | None = None,
     *,
     quiet: bool,
 ) -> Run:
@@ -57,6 +59,7 @@ def backtest(
             start=start,
             end=end,
             costs=Costs(**costs),
+            cache=False if cache == "off" else cache,
             progress=False if quiet else None,
         )
 
@@ -70,6 +73,9 @@ def run_document(run: Run, strategy: Strategy) -> dict[str, Any]:
         "counters": result.counters,
         "corrections": result.correction_count,
         "failures": result.failures,
+        "reuse": None
+        if run.reuse is None
+        else asdict(run.reuse.counts) | {"hit_ratio": run.reuse.counts.hit_ratio},
         "notes": list(run.notes),
         "manifest": run.manifest,
     }
@@ -90,6 +96,12 @@ def print_run(run: Run, strategy: Strategy) -> None:
         f"events: {totals['arrivals']:,} arrived, {totals['used']:,} used, {totals['duplicate']:,} duplicate · "
         f"{result.correction_count:,} corrections"
     )
+    if run.reuse is not None:
+        counts = run.reuse.counts
+        console.print(
+            f"slices of authors' nodes: {counts.reused:,} known ({counts.saved:,.1f} s saved), "
+            f"{counts.computed:,} computed, {counts.cheaper:,} cheaper to compute again, {counts.checked:,} checked"
+        )
     if result.graph.targets:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, value in _metrics(result).items():
