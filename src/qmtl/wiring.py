@@ -43,12 +43,12 @@ def slice_cache(given: Any = None) -> Reuse | None:
 
 def blobs(where: str) -> Blobs:
     """The blob store in a folder, or at the URL of an object store."""
+    where = where.removeprefix("file://")  # synced and verified here, which obstore does not do
     if "://" in where:
         try:
             from obstore.exceptions import BaseError
-            from obstore.store import from_url
 
-            from qmtl.adapters.objects.blobs import ObjectBlobs
+            from qmtl.adapters.objects.blobs import opened
         except ModuleNotFoundError:
             raise UserError(
                 "object stores need another package",
@@ -57,7 +57,7 @@ def blobs(where: str) -> Blobs:
                 cure="pip install 'qmtl[s3]'",
             ) from None
         try:
-            return ObjectBlobs(from_url(where))
+            return opened(where)
         except (BaseError, ValueError) as error:
             raise UserError("no such store", place="cache", value=where, cure=str(error)) from None
     from qmtl.adapters.files.blobs import FileBlobs

@@ -75,7 +75,7 @@ class TestObjects(BlobsContract):
         self._spoil(store, f"blobs/{digest}")
 
     def spoil_record(self, store: Any, name: str) -> None:
-        self._spoil(store, f"records/{name}")
+        self._spoil(store, f"records/{name}=")
 
     def _spoil(self, store: Any, place: str) -> None:
         content = bytes(obstore.get(store._store, place).bytes())

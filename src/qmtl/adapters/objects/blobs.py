@@ -1,62 +1,95 @@
-"""Blobs in an object store. Objects appear whole or not at all; content is only ever created, never overwritten."""
+"""Blobs in an object store. Objects appear whole or not at all; content is only ever created, never overwritten.
+
+A record's name ends in ``=`` there, for in some stores nothing lies below an object. Conditional deletion is not to be
+had everywhere: content that is put again at the very moment in which its corrupt copy is moved away may be Missing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import from_url
 
 from qmtl.core.errors import Corrupt, Missing, Unavailable
 from qmtl.core.flow.digest import (
     Buffers,
     audited,
     digest_checked,
+    flat,
     is_digest,
     name_checked,
     named,
+    prefix_checked,
     sealed,
     unsealed,
 )
 from qmtl.ports.blobs import Stored
 
 BLOBS, SEALS, RECORDS, CORRUPT = "blobs", "seals", "records", "corrupt"
+RECORD = "="
 NOT_THERE = (NotFoundError, FileNotFoundError)
 CREATED_ALREADY = (AlreadyExistsError, FileExistsError)
+
+
+LIMITS: dict[str, Any] = {
+    "client_options": {"timeout": "60s", "connect_timeout": "5s"},
+    "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
+}
+
+
+def opened(url: str) -> ObjectBlobs:
+    """The store at a URL; keys come from the environment (``AWS_…``), never from the URL.
+
+    A call gives up after a minute. Raises obstore's errors or ValueError where there is no such store.
+    """
+    return ObjectBlobs(from_url(url, **LIMITS))
 
 
 class ObjectBlobs:
     """A store over obstore's, below the prefix that was given to it. Retries and time limits are obstore's."""
 
     def __init__(self, store: Any) -> None:
-        self._store = store
+        self._store, self.corrupt = store, 0
 
     def put(self, content: Buffers) -> str:
-        digest = named(content)
-        with _told(f"blob {digest}"), suppress(*CREATED_ALREADY):
-            obstore.put(self._store, _blob(digest), b"".join(content), mode="create", use_multipart=False)
+        views = flat(content)
+        digest, body = named(views), views[0] if len(views) == 1 else b"".join(views)
+        if not self._created(digest, body):
+            try:
+                self.get(digest)
+            except (Corrupt, Missing):
+                self._created(digest, body)
         return digest
 
     def get(self, digest: str, audit: bool = False) -> memoryview:
-        content = self._read(_blob(digest), f"blob {digest}")
+        place, what = _blob(digest), f"blob {digest}"
+        content = self._read(place, what)
         seal = self._seal(digest) if audit else None
         if named([content]) != digest or (seal is not None and audited([content]) != seal):
-            self._put_aside(_blob(digest))
-            raise Corrupt(f"blob {digest}")
+            self._delete(f"{SEALS}/{digest}")
+            self._put_aside(place)
+            raise Corrupt(what)
         return content
 
     def has(self, digest: str) -> bool:
-        with _told(f"blob {digest}"):
-            try:
-                obstore.head(self._store, _blob(digest))
-            except NOT_THERE:
-                return False
-        return True
+        with suppress(Missing):
+            return bool(self.stat(digest))
+        return False
+
+    def stat(self, digest: str) -> Stored:
+        with _reading(f"blob {digest}"):
+            return _stored(digest, obstore.head(self._store, _blob(digest)))
 
     def seal(self, digest: str) -> str:
-        found = audited([self.get(digest)])
+        content, known = self.get(digest, audit=True), self._seal(digest)
+        if known is not None:
+            return known
+        found = audited([content])
         with _told(f"seal {digest}"):
             obstore.put(self._store, f"{SEALS}/{digest}", found.encode(), use_multipart=False)
         return found
@@ -69,15 +102,15 @@ class ObjectBlobs:
         for each in self._listed(BLOBS):
             digest = each["path"].rpartition("/")[2]
             if is_digest(digest):
-                yield Stored(digest, each["size"], int(each["last_modified"].timestamp()) * 1_000_000_000)
+                yield _stored(digest, each)
 
     def set_record(self, name: str, content: bytes) -> None:
-        place = f"{RECORDS}/{name_checked(name)}"
+        place = _record(name)
         with _told(f"record {name}"):
             obstore.put(self._store, place, sealed(content), use_multipart=False)
 
     def get_record(self, name: str) -> bytes:
-        place = f"{RECORDS}/{name_checked(name)}"
+        place = _record(name)
         content = unsealed(bytes(self._read(place, f"record {name}")))
         if content is None:
             self._put_aside(place)
@@ -85,21 +118,27 @@ class ObjectBlobs:
         return content
 
     def delete_record(self, name: str) -> None:
-        self._delete(f"{RECORDS}/{name_checked(name)}")
+        self._delete(_record(name))
 
     def list_records(self, prefix: str) -> list[str]:
-        folder = f"{RECORDS}/{prefix.rpartition('/')[0]}".rstrip("/")
+        folder = f"{RECORDS}/{prefix_checked(prefix).rpartition('/')[0]}".rstrip("/")
         found = (each["path"].removeprefix(f"{RECORDS}/") for each in self._listed(folder))
-        return sorted(name for name in found if name.startswith(prefix))
+        return sorted(name.removesuffix(RECORD) for name in found if name.startswith(prefix))
 
     # --- objects ---------------------------------------------------------------------------------------------
 
-    def _read(self, place: str, what: str) -> memoryview:
-        with _told(what):
+    def _created(self, digest: str, body: bytes | memoryview) -> bool:
+        """False where it is there already."""
+        with _told(f"blob {digest}"):
             try:
-                return memoryview(obstore.get(self._store, place).bytes())
-            except NOT_THERE:
-                raise Missing(what) from None
+                obstore.put(self._store, _blob(digest), body, mode="create", use_multipart=False)
+            except CREATED_ALREADY:
+                return False
+        return True
+
+    def _read(self, place: str, what: str) -> memoryview:
+        with _reading(what):
+            return memoryview(obstore.get(self._store, place).bytes()).cast("B")
 
     def _seal(self, digest: str) -> str | None:
         try:
@@ -112,7 +151,11 @@ class ObjectBlobs:
             obstore.delete(self._store, place)
 
     def _put_aside(self, place: str) -> None:
-        with _told(place), suppress(*NOT_THERE):
+        self.corrupt += 1
+        with (
+            suppress(Unavailable, Missing),
+            _told(place),
+        ):  # where nothing can be moved, it is found corrupt again
             obstore.copy(self._store, place, f"{CORRUPT}/{place.rpartition('/')[2]}")
             obstore.delete(self._store, place)
 
@@ -128,8 +171,26 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError) as error:
-        raise Unavailable(f"{what}: the object store answered {type(error).__name__}") from error
+        raise Unavailable(f"{what}: the object store answered {type(error).__name__}") from None
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    with _told(what):
+        try:
+            yield
+        except NOT_THERE:
+            raise Missing(what) from None
 
 
 def _blob(digest: str) -> str:
     return f"{BLOBS}/{digest_checked(digest)}"
+
+
+def _record(name: str) -> str:
+    return f"{RECORDS}/{name_checked(name)}{RECORD}"
+
+
+def _stored(digest: str, found: Any) -> Stored:
+    """Object stores tell times in seconds."""
+    return Stored(digest, found["size"], int(found["last_modified"].timestamp()) * 1_000_000_000)

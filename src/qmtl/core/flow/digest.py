@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from blake3 import blake3
 
-Buffers = Sequence[bytes | bytearray | memoryview]
+Buffers = Sequence[bytes | bytearray | memoryview]  # or anything else that a memoryview can be made of
 
-LARGE = 1 << 20  # bytes from which on several threads hash faster than one
 SIZE = 32  # bytes of a digest
+PART, NAME = 200, 800  # letters of a record's name between slashes, and in all: what every store takes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+_NAME = re.compile(f"{_PART}(/{_PART})*")
+_PREFIX = re.compile(f"({_PART}/)*({_PART})?")
 
 
 def is_digest(text: str) -> bool:
@@ -30,17 +32,33 @@ def digest_checked(text: str) -> str:
 
 def name_checked(name: str) -> str:
     """The name of a record; raises ValueError for what is none."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"not a record's name (letters, digits, -_. and slashes between parts): {name!r}")
+    if not _NAME.fullmatch(name) or len(name) > NAME or max(map(len, name.split("/"))) > PART:
+        raise ValueError(
+            f"not a record's name (letters, digits, -_. and slashes between parts of at most {PART}, "
+            f"{NAME} in all): {name!r}"
+        )
     return name
 
 
-def named(buffers: Buffers) -> str:
+def prefix_checked(prefix: str) -> str:
+    """The beginning of names of records; raises ValueError where no name begins so."""
+    if not _PREFIX.fullmatch(prefix):
+        raise ValueError(f"no record's name begins like this: {prefix!r}")
+    return prefix
+
+
+def flat(buffers: Buffers) -> list[memoryview]:
+    """The buffers as bytes, not copied; each must be contiguous."""
+    views = (memoryview(buffer) for buffer in buffers)
+    return [view.cast("B") for view in views if view.nbytes]
+
+
+def named(buffers: Iterable[bytes | bytearray | memoryview]) -> str:
     """BLAKE3 of the buffers one after the other, in hex: the name of content."""
     return _blake3(buffers).hexdigest()
 
 
-def audited(buffers: Buffers) -> str:
+def audited(buffers: Iterable[bytes | bytearray | memoryview]) -> str:
     """SHA-256 of the same, in hex."""
     digest = hashlib.sha256()
     for buffer in buffers:
@@ -59,9 +77,9 @@ def unsealed(record: bytes) -> bytes | None:
     return content if _blake3([content]).digest() == digest else None
 
 
-def _blake3(buffers: Buffers) -> blake3:
-    size = sum(memoryview(buffer).nbytes for buffer in buffers)
-    digest = blake3(max_threads=blake3.AUTO if size >= LARGE else 1)
+def _blake3(buffers: Iterable[bytes | bytearray | memoryview]) -> blake3:
+    """On one thread: those that blake3 would start are missing in a forked process, which would wait for them."""
+    digest = blake3()
     for buffer in buffers:
         digest.update(buffer)
     return digest
