@@ -21,6 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 COMMIT_ATTEMPTS = 3
+MOST_CALLS = COMMIT_ATTEMPTS + 3  # of the broker, each with its timeout, in one commit
 FULL_SECONDS = 0.05
 
 
@@ -150,8 +151,14 @@ class OwnerThread:
     async def commit(
         self, out: Iterable[Out], consumed: Consumed | None, at: Callable[[Point], None]
     ) -> None:
+        """Raises Unknown also where librdkafka does not come back, which its own timeouts do not exclude."""
         assert self._owner is not None
-        await self._run(self._owner.commit, out, consumed, at)
+        most = MOST_CALLS * self._made_of[2]
+        try:
+            async with asyncio.timeout(most):
+                await self._run(self._owner.commit, out, consumed, at)
+        except TimeoutError as late:
+            raise Unknown(f"transaction of {self._made_of[1]}: no answer within {most:.0f} s") from late
 
     def drop(self) -> Future[None]:
         """When its thread comes to it."""
