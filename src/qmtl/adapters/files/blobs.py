@@ -61,7 +61,7 @@ class FileBlobs:
             seal = self._seal(place) if audit else None
         if found.digest != digest or (seal is not None and audited([found.content]) != seal):
             self._put_aside(place, found.inode)
-            raise Corrupt(f"blob {digest} in {self._folder}")
+            raise Corrupt(f"blob {digest}")
         return found.content
 
     def has(self, digest: str) -> bool:
@@ -111,7 +111,7 @@ class FileBlobs:
         content = unsealed(bytes(found.content))
         if content is None:
             self._put_aside(place, found.inode)
-            raise Corrupt(f"record {name} in {self._folder}")
+            raise Corrupt(f"record {name}")
         return content
 
     def delete_record(self, name: str) -> None:
