@@ -255,7 +255,7 @@ def _step(clocks: np.ndarray) -> int:
 def _kind(group: Group) -> int:
     if group.kind is NodeKind.TICKS:
         return at.NOTHING
-    if group.kind is NodeKind.BARS:
+    if group.kind in (NodeKind.BARS, NodeKind.REMOTE):
         return at.BARS
     kernel = group.kernel
     if kernel is None:

@@ -47,6 +47,8 @@ def _likeness(node: Node, class_of: dict[str, object]) -> object:
     """What lanes of one group have in common."""
     if node.kind is NodeKind.BARS:
         return (node.kind, node.interval_ns, node.outputs, node.event_time)
+    if node.kind is NodeKind.REMOTE and node.meta["lanes"] == 1:
+        return (node.kind, node.interval_ns, node.outputs, node.stream is None)
     edges = tuple(
         (e.name, class_of[source_of(e)[0].node_id], e.columns, e.window, e.required, e.complete)
         for e in node.edges
@@ -71,6 +73,8 @@ def _add(plan: Plan, members: list[Node]) -> None:
     if cross:
         assert node.kernel is not None
         lanes = 1 if node.kernel.single_lane else len(node.edges)
+    elif node.kind is NodeKind.REMOTE and lanes == 1:
+        lanes = node.meta["lanes"]
     group = Group(
         len(plan.groups), node.kind, members, interval or 0, timeline, lanes, node.outputs, node.kernel
     )

@@ -77,10 +77,11 @@ class Clocks:
             if group.kind is NodeKind.TICKS:
                 for node in group.nodes:
                     self.ticks[node.node_id] = len(self.ticks)
-            elif group.kind is NodeKind.BARS:
+            elif group.kind in (NodeKind.BARS, NodeKind.REMOTE):
                 own = firsts[group.index].tolist()
+                clocks = [_entry(draft, group, n, own[n]) for n in range(len(group.nodes))]
                 group.clocks = np.array(
-                    [_entry(draft, group, n, own[n]) for n in range(group.lanes)], np.int64
+                    clocks if len(clocks) == group.lanes else clocks * group.lanes, np.int64
                 )
             else:
                 shared = [_derived(draft, group, n, firsts, self.ticks) for n in range(len(group.nodes))]
@@ -158,6 +159,10 @@ def _origin_of(group: Group, origins: dict[str, int]) -> None:
     if group.kind in (NodeKind.BARS, NodeKind.TICKS):
         group.origin = np.array([origins.get(n.node_id, NEVER) for n in group.nodes], np.int64)
         return
+    if group.kind is NodeKind.REMOTE:
+        known = np.array([node.meta["origin"] for node in group.nodes], np.int64)
+        group.origin = known if len(known) == group.lanes else np.repeat(known, group.lanes)
+        return
     near = [e for e in group.edges if e.relation is not Relation.COARSER] or group.edges
     own = [
         max(int(e.up.origin[e.lanes[min(n, len(e.lanes) - 1)]]) for e in near)
@@ -172,6 +177,8 @@ def _first_of(group: Group, firsts: dict[int, np.ndarray], origins: dict[str, in
     """Reading 2: the first bucket holds the earliest data of the tick, finer and own-interval inputs."""
     if group.kind in (NodeKind.BARS, NodeKind.TICKS):
         return group.origin
+    if group.kind is NodeKind.REMOTE:
+        return np.array([node.meta["first"] for node in group.nodes], np.int64)
     near = [e for e in group.edges if e.relation is not Relation.COARSER]
     result = []
     for lane, node in enumerate(group.nodes):
@@ -183,12 +190,26 @@ def _first_of(group: Group, firsts: dict[int, np.ndarray], origins: dict[str, in
     return np.array(result if len(result) == group.lanes else result * group.lanes, np.int64)
 
 
+def begins(plan: Plan, origins: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Origin and first bucket (ns) of every node, by the origins of its sources."""
+    firsts: dict[int, np.ndarray] = {}
+    found: dict[str, tuple[int, int]] = {}
+    for group in plan.groups:
+        _origin_of(group, origins)
+        firsts[group.index] = _first_of(group, firsts, origins)
+        for lane, node in enumerate(group.nodes):
+            found[node.node_id] = int(group.origin[lane]), int(firsts[group.index][lane])
+    return found
+
+
 def _entry(draft: _Draft, group: Group, lane: int, origin: int) -> int:
-    """A bar stream's: it records no gaps, so its first bucket is that of the nodes over it alone."""
+    """A bar stream's: it records no gaps, so its first bucket is that of the nodes over it alone.
+
+    What is computed elsewhere has waited for its events there: it closes as its frontier says.
+    """
     settings = group.nodes[lane].event_time
-    assert settings is not None
     first = origin if origin == NEVER else floor_to(origin, group.interval)
-    return _new(draft, group.interval, settings.lateness_ns, first, False, [])
+    return _new(draft, group.interval, 0 if settings is None else settings.lateness_ns, first, False, [])
 
 
 def _new(draft: _Draft, interval: int, lateness: int, first: int, flush: bool, inputs: list[Input]) -> int:

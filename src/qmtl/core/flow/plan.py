@@ -49,7 +49,7 @@ class EdgePlan:
     @property
     def computed(self) -> bool:
         """Whether the input can be in warm-up (streams of events never are)."""
-        return self.up.kind not in (NodeKind.BARS, NodeKind.TICKS)
+        return self.up.nodes[0].stream is None
 
 
 @dataclass(slots=True, eq=False)

@@ -24,7 +24,7 @@ def allocate(known: Sequence[Group], group: Group) -> None:
         if kernel.kind is KernelKind.SCAN:
             group.copies = timeline.copy(kernel.state_words * lanes)
     width = len(group.edges) if group.kind is NodeKind.CROSS else lanes
-    if group.kind is NodeKind.BARS:
+    if group.kind in (NodeKind.BARS, NodeKind.REMOTE):
         none = timeline.plane(0, np.uint8), timeline.plane(0, np.int32)
         group.planes = (timeline.plane(lanes, np.uint8), *none, timeline.plane(lanes, np.int32))
         return

@@ -32,6 +32,7 @@ class NodeKind(StrEnum):
     PANEL = "panel"  # an explicit panel: named members given by the author
     CROSS = "cross"  # an operator across the lanes of a panel; its output is a panel (or one lane)
     SELECT = "select"  # one member of a panel
+    REMOTE = "remote"  # what is computed elsewhere, in a plan that reads it (core/flow/remote.py)
 
 
 class OnLate(StrEnum):
