@@ -27,8 +27,8 @@ TEXT = {
     "rows": "All symbols of a minute at once, one minute after the other. The *limit* is the same recurrences in one "
     "compiled loop, called once for each minute, with none of the rules: nothing can be late, missing or corrected. "
     "*csp around the limit* is that loop inside one csp node.",
-    "profile": "Samples of the same runs by row, by what the code does, in microseconds of a row. With perf beside it a "
-    "row takes longer than above.",
+    "profile": "Samples of the same runs by row, by what the code does, in microseconds of a row. With perf beside "
+    "it a row takes longer than above.",
     "blocks": "The whole history is there. The *limit* is the same compiled loop over blocks of 512 minutes.",
     "events": "One bar of one symbol at a time, symbols in random order within each minute.",
     "disorder": "qmtl by row: 2 % of the bars missing, 0.5 % late by 1 to 100 bars, 0.1 % delivered twice, late ones "
