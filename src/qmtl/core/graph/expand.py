@@ -173,7 +173,8 @@ class _Expansion:
         for name, lane in lanes.items():
             since, until = self._between.get(name, always)
             edges.append(replace(_over(edge, lane), name=name, since_ns=since, until_ns=until))
-        return replace(node, edges=tuple(edges), members=tuple(lanes))
+        meta = node.meta | {"queries": _queries(node)}
+        return replace(node, edges=tuple(edges), members=tuple(lanes), meta=meta)
 
     def _columns(self, name: str, column: Column) -> dict[str, Column]:
         """An output as it became: of a panel one per member."""
