@@ -30,9 +30,10 @@ def world(request: pytest.FixtureRequest) -> Made:
         case "sqlite":
             folder = request.getfixturevalue("tmp_path")
             return lambda: worlds.sqlite(folder)
-    address = request.getfixturevalue(request.param).address
+    server = request.getfixturevalue(request.param)
+    request.node.user_properties.append(("server", f"{request.param} {server.version}"))
     made = {"kafka": worlds.kafka, "postgres": worlds.postgres}[request.param]
-    return lambda: made(address, f"log_{os.getpid()}_{next(NUMBERS)}")
+    return lambda: made(server.address, f"log_{os.getpid()}_{next(NUMBERS)}")
 
 
 @pytest.mark.parametrize("world", ["memory", "sqlite", *ON_SERVERS], indirect=True)

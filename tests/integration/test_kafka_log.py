@@ -16,7 +16,7 @@ from kafka_counted import PATIENCE, awaited, joined, opened, polled_until, resul
 
 from qmtl.adapters.kafka.cluster import Cluster
 from qmtl.adapters.kafka.log import KafkaLog
-from qmtl.adapters.kafka.owner import Consumed, Out, Owner
+from qmtl.adapters.kafka.owner import Consumed, Owner
 from qmtl.core.errors import Conflict, Fenced, UserError
 from qmtl.core.flow.commit import Position, Record, Slot, Step, Topic
 from qmtl.runtime.servers import Kafka
@@ -87,7 +87,7 @@ async def test_a_step_of_an_old_generation_is_refused_and_every_broken_form_of_t
             nobody = b"CGMDv2:\xff\xff\xff\xff" + cluster.group.encode() + b"\0\0\x01"
 
             def commits(name: bytes, consumed: Consumed | None) -> None:
-                out = [Out(cluster.topic(Topic.COMMITS), slot, Record(name, b"late"))]
+                out = {(cluster.topic(Topic.COMMITS), slot): [Record(name, b"late")]}
                 zombie.commit(out, consumed, lambda point: None)
 
             with pytest.raises(Fenced, match="ILLEGAL_GENERATION"):

@@ -117,17 +117,20 @@ class Cluster:
         }
 
     def producer(self) -> dict[str, Any]:
-        return self.client() | {
-            "acks": "all",
-            "enable.idempotence": True,
-            "linger.ms": 0,  # a step's records are there at once, and a commit waits for no more
-            "message.max.bytes": MAX_RECORD_BYTES,
-            # Otherwise librdkafka forgets a broker that is away for a moment, and where that was the group's
-            # coordinator `send_offsets_to_transaction` never comes back, whatever its timeout (its issues 5456, 5511).
-            "metadata.recovery.strategy": "none",
-            "retry.backoff.ms": 5,  # the broker is asked again while it ends the transaction before
-            "retry.backoff.max.ms": 250,
-        }
+        return (
+            self.client()
+            | {
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 5,  # makes larger batches while records are handed over; flushing does not wait for it
+                "message.max.bytes": MAX_RECORD_BYTES,
+                # Otherwise librdkafka forgets a broker that is away for a moment, and where that was the group's
+                # coordinator `send_offsets_to_transaction` never comes back (its issues 5456, 5511).
+                "metadata.recovery.strategy": "none",
+                "retry.backoff.ms": 1,  # the broker is asked again while it ends the transaction before
+                "retry.backoff.max.ms": 100,
+            }
+        )
 
     def transactions(self, transactional_id: str) -> dict[str, Any]:
         return self.producer() | {

@@ -13,7 +13,7 @@ from confluent_kafka import libversion
 from qmtl.adapters.kafka.cluster import Cluster
 from qmtl.adapters.kafka.faults import unavailable
 from qmtl.adapters.kafka.member import At, KafkaMember, nowhere
-from qmtl.adapters.kafka.owner import Out, OwnerThread
+from qmtl.adapters.kafka.owner import OwnerThread
 from qmtl.adapters.kafka.reading import Reading
 from qmtl.adapters.kafka.topics import count_slots, make_topics, trim_inputs
 from qmtl.core.errors import Fenced, Unavailable, UserError
@@ -78,7 +78,7 @@ class KafkaLog:
         self._reading.check_slot(slot)
         if not records:
             return
-        out = [Out(self._cluster.topic(topic), slot, each) for each in records]
+        out = {(self._cluster.topic(topic), slot): records}
         async with self._appending:
             try:
                 appender = await self._opened_appender()

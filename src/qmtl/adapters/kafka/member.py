@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 
 from qmtl.adapters.kafka.faults import unavailable
 from qmtl.adapters.kafka.membership import Membership
-from qmtl.adapters.kafka.owner import Consumed, Out, OwnerThread
+from qmtl.adapters.kafka.owner import Consumed, OwnerThread
 from qmtl.adapters.kafka.reading import Reading
 from qmtl.core.errors import Fenced, QmtlError, Unavailable, UserError
 from qmtl.core.flow.commit import (
@@ -187,11 +187,7 @@ class KafkaMember:
         if not isinstance(generation.token, bytes):
             raise Fenced(f"slot {step.slot}: polled between two generations of the group; poll")
         cluster = self._reading.cluster
-        out = [
-            Out(cluster.topic(topic), slot, record)
-            for (topic, slot), records in step.writes().items()
-            for record in records
-        ]
+        out = {(cluster.topic(topic), slot): records for (topic, slot), records in step.writes().items()}
         position = TopicPartition(cluster.topic(Topic.SLOTS), step.slot, step.position)
         consumed = Consumed(position, generation.token)
         await owner.commit(out, consumed, lambda point: self._at(point, step.slot))

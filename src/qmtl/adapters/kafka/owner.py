@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,24 +14,16 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from qmtl.adapters.kafka.cluster import LOGGER, Cluster
 from qmtl.adapters.kafka.faults import FENCED, translated, unavailable
 from qmtl.core.errors import Fenced, QmtlError, Unknown
-from qmtl.core.flow.commit import Record
+from qmtl.core.flow.commit import Record, Slot
 from qmtl.ports.log import Point
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Out = Mapping[tuple[str, Slot], Sequence[Record]]  # the records of a transaction by topic and partition
 COMMIT_ATTEMPTS = 3
 MOST_CALLS = COMMIT_ATTEMPTS + 3  # of the broker, each with its timeout, in one commit
 FULL_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Out:
-    """A record of a transaction, and where it goes."""
-
-    topic: str
-    partition: int
-    record: Record
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Owner:
         self._producer = Producer(cluster.transactions(transactional_id))
         self._producer.init_transactions(timeout)
 
-    def commit(self, out: Iterable[Out], consumed: Consumed | None, at: Callable[[Point], None]) -> None:
+    def commit(self, out: Out, consumed: Consumed | None, at: Callable[[Point], None]) -> None:
         """All of `out` and what was `consumed` become visible together, or not at all (C2).
 
         The offset goes first, since it is what checks the generation, and it is sent even when it has not
@@ -76,25 +68,22 @@ class Owner:
     def close(self) -> None:
         self._producer.close()
 
-    def _deliver(self, out: Iterable[Out]) -> None:
+    def _deliver(self, out: Out) -> None:
         self._undelivered = None
-        for each in out:
-            self._produce(each)
+        for (topic, partition), records in out.items():
+            for record in records:
+                self._produce(topic, partition, record)
         left = self._producer.flush(self._timeout)
         if self._undelivered is not None:
             raise KafkaException(self._undelivered)
         if left:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{left} records were not acknowledged"))
 
-    def _produce(self, each: Out) -> None:
+    def _produce(self, topic: str, partition: Slot, record: Record) -> None:
         while True:
             try:
                 self._producer.produce(
-                    each.topic,
-                    each.record.value,
-                    each.record.key,
-                    partition=each.partition,
-                    on_delivery=self._delivered,
+                    topic, record.value, record.key, partition=partition, on_delivery=self._delivered
                 )
             except BufferError:  # the queue is full; what is in it is delivered or times out
                 self._producer.poll(FULL_SECONDS)
@@ -148,9 +137,7 @@ class OwnerThread:
         with unavailable(f"takeover of {self._made_of[1]}"):
             await self._run(self._open)
 
-    async def commit(
-        self, out: Iterable[Out], consumed: Consumed | None, at: Callable[[Point], None]
-    ) -> None:
+    async def commit(self, out: Out, consumed: Consumed | None, at: Callable[[Point], None]) -> None:
         """Raises Unknown also where librdkafka does not come back, which its own timeouts do not exclude."""
         assert self._owner is not None
         most = MOST_CALLS * self._made_of[2]
