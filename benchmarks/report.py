@@ -47,6 +47,9 @@ TEXT = {
     "grid": "Twenty fast by twenty slow moving averages that cross, each pair traded as above, to the equity it ends "
     "with. Bars are counted once for each pair.",
     "memory": "What a row takes for each lane, that is a symbol with its five bar columns and its nodes.",
+    "hash": "Seconds for a gigabyte (10⁹ bytes) in blobs of a size, from the system's cache. *Put* is durable when it "
+    "returns: two syncs for each blob, which is what small ones cost. *Get* verifies BLAKE3, *get and audit* SHA-256, "
+    "too. S3 is a server on the same machine.",
     "start": "Whole processes. *Nothing compiled* is the first run on a machine: numba's cache is empty.",
 }
 ORDER = tuple(TEXT)
