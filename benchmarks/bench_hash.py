@@ -115,12 +115,10 @@ def _storing(where: str, store: Blobs, size: int) -> dict[str, Callable[[], floa
 
 def _reading(folder: Path, size: int) -> dict[str, Callable[[], float]]:
     """The same number of such files, written once."""
-    places, content = (
-        [folder / f"plain-{number}" for number in range(_blobs("files", size))],
-        os.urandom(size),
-    )
+    chance = np.random.default_rng(size)
+    places = [folder / f"plain-{number}" for number in range(_blobs("files", size))]
     for place in places:
-        place.write_bytes(content)
+        place.write_bytes(chance.bytes(size))
     buffer = memoryview(bytearray(1 << 18))
 
     def run() -> float:
