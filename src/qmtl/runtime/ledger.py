@@ -20,6 +20,7 @@ from qmtl.core.graph.ir import NodeKind
 
 Changes = Mapping[tuple[int, int], Sequence[Change]]  # by group and lane
 KINDS = {VALUE: "initial", GAP: "gap", FAILED: "failed"}
+_KIND = np.array([KINDS.get(status) for status in range(256)], object)
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ def _initial(group: Group, cells: Cells, at: NDArray[Any]) -> Emissions:
         bucket[first],
         bucket[last] + group.interval,
         np.zeros(count, np.int32),
-        np.array([KINDS[int(s)] for s in status[first]], object),
+        _KIND[status[first]],
         cells.value[at][first],
         status[first] == VALUE,
         np.full((count, width), np.nan),

@@ -81,12 +81,7 @@ class MonthlyReturns:
 
 def measure(portfolio: Portfolio, *, periods_per_year: float = CALENDAR_DAYS) -> Metrics:
     """The metrics of an account."""
-    if isinstance(periods_per_year, bool) or not (isfinite(periods_per_year) and periods_per_year > 0):
-        raise UserError(
-            "periods_per_year must be a positive number",
-            value=periods_per_year,
-            cure="365 counts calendar days, 252 trading days",
-        )
+    periods(periods_per_year)
     days, equity = daily_equity(portfolio, calendar=periods_per_year == CALENDAR_DAYS)
     returns, year = _returns(equity), sqrt(periods_per_year)
     deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else NAN
@@ -114,6 +109,17 @@ def measure(portfolio: Portfolio, *, periods_per_year: float = CALENDAR_DAYS) ->
         days=len(returns),
         periods_per_year=float(periods_per_year),
     )
+
+
+def periods(periods_per_year: float) -> float:
+    """The number itself; raises :class:`UserError` where it is not a positive number."""
+    if isinstance(periods_per_year, bool) or not (isfinite(periods_per_year) and periods_per_year > 0):
+        raise UserError(
+            "periods_per_year must be a positive number",
+            value=periods_per_year,
+            cure="365 counts calendar days, 252 trading days",
+        )
+    return periods_per_year
 
 
 def daily_equity(portfolio: Portfolio, *, calendar: bool = True) -> tuple[Ints, Floats]:

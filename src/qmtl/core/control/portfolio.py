@@ -26,14 +26,16 @@ Only bars inside `[start, end)` count. Quantities are fractional, borrowing and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import nan
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.control.costs import BPS, Costs
+from qmtl.core.control.costs import Costs
+
+if TYPE_CHECKING:
+    from qmtl.core.control.portfolio_kernels import Market
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,8 +74,8 @@ class TradedStream:
             or any(len(c) != decided for c in self.decisions)
         ):
             raise ValueError(f"stream {self.id!r}: columns differ in length")
-        if self.interval_ns <= 0 or np.any(np.diff(self.open_ts) <= 0):
-            raise ValueError(f"stream {self.id!r}: bar starts must ascend and the interval be positive")
+        if self.interval_ns <= 0 or np.any(np.diff(self.open_ts) < self.interval_ns):
+            raise ValueError(f"stream {self.id!r}: bar starts must ascend by a positive interval at least")
         if np.any(np.diff(self.decisions[1]) < 0):
             raise ValueError(f"stream {self.id!r}: decisions must be in the order in which they were decided")
 
@@ -147,136 +149,87 @@ def simulate(
     names = [stream.id for stream in streams]
     if len(set(names)) != len(names):
         raise ValueError(f"the same stream twice: {names}")
-    inside = [stream.within(start_ns, end_ns) for stream in streams]
-    orders = _Orders.of(inside)
-    return _account(inside, costs, start_ns, capital, _fill(inside, orders, costs, capital))
+    return _walk(
+        [stream.within(start_ns, end_ns) for stream in streams], costs, start_ns, float(capital), 0.0
+    )
 
 
 def buy_and_hold(
     streams: Sequence[TradedStream], costs: Costs, start_ns: int, end_ns: int, *, capital: float = CAPITAL
 ) -> Portfolio:
     """Spend an equal part of the capital on each stream at its first open, costs included, and never trade again."""
-    inside = [stream.within(start_ns, end_ns) for stream in streams]
-    bought: list[tuple[float, ...]] = []
-    part = capital / max(len(inside), 1)
-    for index, stream in enumerate(inside):
-        if not (rows := np.flatnonzero(_tradable(stream.open))).size:
-            continue
-        price = float(stream.open[rows[0]]) * (1 + costs.slippage_bps * BPS)
-        quantity = part / (price * (1 + costs.fee_bps * BPS))
-        fee = quantity * price * costs.fee_bps * BPS
-        moment = int(stream.open_ts[rows[0]])
-        bought.append((moment, index, moment, 0.0, 1 / len(inside), quantity, price, fee, quantity))
-    bought.sort()
-    spent = np.cumsum([row[5] * row[6] + row[7] for row in bought])
-    fills = _columns([(*row, capital - s) for row, s in zip(bought, spent.tolist(), strict=True)])
-    return _account(inside, costs, start_ns, capital, fills)
+    count, never = max(len(streams), 1), np.array([_LONG_AGO])
+    once = Decisions(never, never, np.array([1 / count]))
+    inside = [replace(stream.within(start_ns, end_ns), decisions=once) for stream in streams]
+    held = _walk(inside, costs, start_ns, float(capital), capital / count)
+    return replace(held, fills=replace(held.fills, bucket=held.fills.ts))
 
 
-class _Orders(NamedTuple):
-    """Targets that meet an open, ordered by time, then stream."""
-
-    ts: Ints
-    stream: Ints
-    weight: Floats
-    bucket: Ints
-
-    @classmethod
-    def of(cls, streams: Sequence[TradedStream]) -> _Orders:
-        parts = [_orders(stream) for stream in streams]
-        if not parts:
-            return cls(_ints([]), _ints([]), np.empty(0), _ints([]))
-        stream = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
-        ts, weight, bucket = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.lexsort((stream, ts))
-        return cls(ts[order], stream[order], weight[order], bucket[order])
+_LONG_AGO = -(2**62)
 
 
-def _orders(stream: TradedStream) -> tuple[Ints, Floats, Ints]:
-    """Rules 1, 2 and 5 for one stream: (open at which it fills, weight, bucket)."""
-    bucket, decided, weight = (np.asarray(column) for column in stream.decisions)
-    opens = stream.open_ts[_tradable(stream.open)]
-    current = bucket == np.maximum.accumulate(bucket) if len(bucket) else np.zeros(0, bool)
-    bucket, decided, weight = bucket[current], decided[current], weight[current]
-    slot = np.searchsorted(opens, np.maximum(decided, bucket + stream.interval_ns), "left")
-    last = np.append(slot[1:] != slot[:-1], True)[: len(slot)]  # the target that is current at its open
-    chosen = last & (slot < len(opens)) & np.isfinite(weight)
-    return opens[slot[chosen]], weight[chosen].astype(np.float64), bucket[chosen]
-
-
-def _tradable(prices: Floats) -> NDArray[np.bool_]:
-    return np.isfinite(prices) & (prices > 0)
-
-
-def _fill(streams: Sequence[TradedStream], orders: _Orders, costs: Costs, capital: float) -> Fills:
-    """Rules 3, 4 and 5, instant by instant (plain floats: a loop over numpy scalars is five times slower)."""
-    instants, first = np.unique(orders.ts, return_index=True)
-    bounds = [*first.tolist(), len(orders.ts)]
-    prices = _prices(streams, instants, "right").tolist()
-    stream, weight, bucket = orders.stream.tolist(), orders.weight.tolist(), orders.bucket.tolist()
-    slip, rate = costs.slippage_bps * BPS, costs.fee_bps * BPS
-    cash, held, rows = capital, [0.0] * len(streams), []
-    for step, moment in enumerate(instants.tolist()):
-        price = prices[step]
-        equity = cash + sum(q * p for q, p in zip(held, price, strict=True) if q)
-        for at in range(bounds[step], bounds[step + 1]):
-            s = stream[at]
-            target = weight[at] * equity / price[s] if equity > 0 else 0.0
-            quantity = target - held[s]
-            if quantity == 0 or (target and abs(quantity) * price[s] <= DUST * equity):
-                continue
-            paid = price[s] * (1 + slip if quantity > 0 else 1 - slip)
-            fee = abs(quantity) * paid * rate
-            cash -= quantity * paid + fee
-            share = price[s] / equity if equity > 0 else nan
-            rows.append(
-                (moment, s, bucket[at], held[s] * share, target * share, quantity, paid, fee, target, cash)
-            )
-            held[s] = target
-    return _columns(rows)
-
-
-def _columns(rows: Sequence[tuple[float, ...]]) -> Fills:
-    """Rows of fills as columns."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 10
-    ts, stream, bucket = (_ints(c) for c in columns[:3])
-    return Fills(ts, stream, bucket, *(np.array(c, np.float64) for c in columns[3:]))
-
-
-def _ints(values: Sequence[float]) -> Ints:
-    return np.array(values, np.int64)
-
-
-def _prices(streams: Sequence[TradedStream], at: Ints, side: str) -> Floats:
-    """Last known price of each stream at each instant: with opens of that instant (`right`) or without (`left`)."""
-    prices = np.full((len(at), len(streams)), np.nan)
-    for column, stream in enumerate(streams):
-        if not len(stream.open_ts):
-            continue
-        known = np.column_stack([stream.open, stream.close]).ravel()
-        row = np.where(np.isfinite(known), np.arange(len(known)), -1)
-        row = np.maximum.accumulate(row)  # a price that is not finite leaves the one before it
-        bar = np.searchsorted(stream.open_ts, at, "right" if side == "right" else "left") - 1
-        ended = stream.open_ts[bar] + stream.interval_ns <= at
-        found = row[np.maximum(2 * bar + ended, 0)]
-        prices[:, column] = np.where((bar >= 0) & (found >= 0), known[found], np.nan)
-    return prices
-
-
-def _account(
-    streams: Sequence[TradedStream], costs: Costs, start_ns: int, capital: float, fills: Fills
+def _walk(
+    streams: Sequence[TradedStream], costs: Costs, start_ns: int, capital: float, part: float
 ) -> Portfolio:
-    """Mark an account that made `fills` at its start and at every bar end."""
-    ends = [stream.open_ts + stream.interval_ns for stream in streams]
-    ts = np.unique(np.concatenate([_ints([start_ns]), *ends]))
-    price, quantity = _prices(streams, ts, "left"), np.zeros((len(ts), len(streams)))
-    for column in range(len(streams)):
-        mine = fills.stream == column
-        done = np.searchsorted(fills.ts[mine], ts, "left")  # a fill at the instant of a mark comes after it
-        quantity[:, column] = np.append(0.0, fills.held[mine])[done]
-    cash = np.append(capital, fills.cash)[np.searchsorted(fills.ts, ts, "left")]
-    equity = cash.copy()
-    for column in range(len(streams)):
-        equity += np.where(quantity[:, column] != 0, quantity[:, column] * price[:, column], 0.0)
+    """The account by the compiled walk; `part` is what each stream is bought for and held, 0 to trade decisions."""
+    from qmtl.core.control import portfolio_kernels as kernels
+
+    count, market = len(streams), _market(streams)
+    ts = _distinct(start_ns, [stream.open_ts + stream.interval_ns for stream in streams])
+    most = sum(min(len(stream.open_ts), len(stream.decisions.bucket)) for stream in streams)
+    equity, cash = np.empty(len(ts)), np.empty(len(ts))
+    held, price = np.empty((len(ts), count)), np.empty((len(ts), count))
+    when, what = np.empty((3, most), np.int64), np.empty((7, most))
+    written = kernels.Written(ts, equity, cash, held, price, when, what)
+    state = kernels.State(
+        market.bars[:-1].copy(),
+        market.bars[:-1].copy(),
+        market.told[:-1].copy(),
+        np.full(count, np.iinfo(np.int64).min),
+        np.full(count, kernels.NOTHING),
+        np.zeros(count),
+        np.full(count, np.nan),
+        np.array([capital, 0.0, capital]),
+    )
+    made = kernels.walk(market, state, written, costs.slippage_bps, costs.fee_bps, DUST, part)
+    whole, parts = when[:, :made].copy(), what[:, :made].copy()
+    fills = Fills(whole[0], whole[1], whole[2], *parts)
     names = tuple(stream.id for stream in streams)
-    return Portfolio(names, costs, float(capital), ts, equity, cash, quantity, price, fills)
+    return Portfolio(names, costs, capital, ts, equity, cash, held, price, fills)
+
+
+def _market(streams: Sequence[TradedStream]) -> Market:
+    """The streams' columns one after another."""
+    from qmtl.core.control.portfolio_kernels import Market
+
+    told = [stream.decisions for stream in streams]
+    return Market(
+        _bounds([len(stream.open_ts) for stream in streams]),
+        np.array([stream.interval_ns for stream in streams], np.int64),
+        _joined([stream.open_ts for stream in streams], np.int64),
+        _joined([stream.open for stream in streams], np.float64),
+        _joined([stream.close for stream in streams], np.float64),
+        _bounds([len(each.bucket) for each in told]),
+        _joined([each.bucket for each in told], np.int64),
+        _joined([each.decided_ns for each in told], np.int64),
+        _joined([each.weight for each in told], np.float64),
+    )
+
+
+def _bounds(lengths: Sequence[int]) -> Ints:
+    return np.cumsum([0, *lengths], dtype=np.int64)
+
+
+def _joined(columns: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+    if len(columns) == 1:
+        return np.require(columns[0], dtype, ["C", "W"])
+    return np.concatenate([np.zeros(0, dtype), *columns]).astype(dtype, copy=False)
+
+
+def _distinct(start: int, ends: Sequence[Ints]) -> Ints:
+    """`start`, then every end once, ascending (a sort knows ascending runs; `np.unique` hashes)."""
+    every: Ints = np.concatenate([np.array([start]), *ends])
+    if len(ends) > 1:
+        every.sort(kind="stable")
+        every = every[np.append(True, every[1:] != every[:-1])]
+    return every

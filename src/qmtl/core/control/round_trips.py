@@ -36,20 +36,18 @@ class RoundTrips:
 
 def round_trips(fills: Fills) -> RoundTrips:
     """The completed round trips among `fills`."""
-    rows: list[tuple[int, int, int, int, float]] = []
-    open_since: dict[int, tuple[int, float, float]] = {}  # stream -> (entry, units held, money so far)
-    columns = (fills.ts, fills.stream, fills.quantity, fills.price, fills.fee, fills.held)
-    for ts, index, quantity, price, fee, held in zip(*(c.tolist() for c in columns), strict=True):
-        entry, before, money = open_since.get(index, (ts, 0.0, 0.0))
-        closes = before != 0 and held * before <= 0
-        if not closes:
-            open_since[index] = (entry, held, money - quantity * price - fee)
-            continue
-        closing = fee * abs(before / quantity)
-        rows.append((index, entry, ts, 1 if before > 0 else -1, money + before * price - closing))
-        open_since.pop(index)
-        if held:
-            open_since[index] = (ts, held, -held * price - (fee - closing))
-    table = list(zip(*rows, strict=True)) if rows else [()] * 5
-    stream, entry_ts, exit_ts, side = (np.array(c, np.int64) for c in table[:4])
-    return RoundTrips(stream, entry_ts, exit_ts, side, np.array(table[4], np.float64))
+    from qmtl.core.control.portfolio_kernels import NOTHING, trips
+
+    count, streams = len(fills), int(fills.stream.max(initial=-1)) + 1
+    when, profit = np.empty((4, count), np.int64), np.empty(count)
+    ended = trips(
+        np.stack([fills.ts, fills.stream]),
+        np.stack([fills.quantity, fills.price, fills.fee, fills.held]),
+        np.full(streams, NOTHING),
+        np.zeros(streams),
+        np.zeros(streams),
+        when,
+        profit,
+    )
+    stream, entry, left, side = when[:, :ended].copy()
+    return RoundTrips(stream, entry, left, side, profit[:ended].copy())
