@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from qmtl.ports.blobs import Blobs
 
 
+ON = ("1", "true", "yes")
+
+
 def settings() -> Settings:
     """Those of this process."""
     return parse(os.environ)
@@ -57,7 +60,7 @@ def blobs(where: str) -> Blobs:
                 cure="pip install 'qmtl[s3]'",
             ) from None
         try:
-            return opened(where)
+            return opened(where, allow_http=os.environ.get("AWS_ALLOW_HTTP", "").lower() in ON)
         except (BaseError, ValueError) as error:
             raise UserError("no such store", place="cache", value=where, cure=str(error)) from None
     from qmtl.adapters.files.blobs import FileBlobs

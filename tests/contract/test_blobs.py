@@ -14,9 +14,10 @@ from obstore.store import S3Store
 from qmtl.adapters.files.blobs import FileBlobs
 from qmtl.adapters.memory.blobs import MemoryBlobs
 from qmtl.adapters.objects.blobs import ObjectBlobs
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import Missing, Unavailable
 from qmtl.core.flow.digest import named
 from qmtl.testing.contracts.blobs import BlobsContract, Change, flipped
+from qmtl.wiring import blobs
 
 
 class TestMemory(BlobsContract):
@@ -55,6 +56,9 @@ class TestFiles(BlobsContract):
         digest = store.put([b"content"])
         assert bytes(FileBlobs(tmp_path).get(digest)) == b"content"
 
+    def test_wiring_takes_a_file_url_for_a_folder(self, tmp_path: Path) -> None:
+        assert isinstance(blobs(f"file://{tmp_path}"), FileBlobs)
+
     def test_a_place_that_is_no_folder_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(Unavailable, match="choose another"):
@@ -87,6 +91,25 @@ class TestObjects(BlobsContract):
             obstore.put(store._store, f"blobs/{digest}", b"other", mode="create", use_multipart=False)
         assert bytes(store.get(digest)) == b"first"
 
+    def test_wiring_opens_it_by_its_url(self, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        url = "s3://blobs-by-url/some/prefix"
+        digest = blobs(url).put([b"content"])
+        assert bytes(blobs(url).get(digest)) == b"content"
+        assert not blobs("s3://blobs-by-url/other").has(digest)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-right-one")
+        with pytest.raises(Unavailable, match="403") as told:
+            blobs(url).get(digest)
+        assert "not-the-right-one" not in "".join(format_exception(told.value))
+
+    def test_a_bucket_that_is_not_there_is_told_when_it_is_listed(self, s3: Any) -> None:
+        store = ObjectBlobs(s3.store(bucket="blobs-none"))
+        with pytest.raises(Missing):
+            store.get(named([b"content"]))
+        with pytest.raises(Unavailable):
+            store.list_records("")
+
     def test_a_store_that_is_away_is_unavailable_and_tells_no_secret(self) -> None:
         away = S3Store(
             "bucket",
@@ -98,6 +121,6 @@ class TestObjects(BlobsContract):
             retry_config={"max_retries": 0},
         )
         store = ObjectBlobs(away)
-        with pytest.raises(Unavailable) as told:
+        with pytest.raises(Unavailable, match="error sending request") as told:
             store.put([b"content"])
         assert "not-to-be-told" not in "".join(format_exception(told.value)) + repr(store) + repr(away)

@@ -6,6 +6,7 @@ had everywhere: content that is put again at the very moment in which its corrup
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -36,18 +37,19 @@ NOT_THERE = (NotFoundError, FileNotFoundError)
 CREATED_ALREADY = (AlreadyExistsError, FileExistsError)
 
 
-LIMITS: dict[str, Any] = {
-    "client_options": {"timeout": "60s", "connect_timeout": "5s"},
-    "retry_config": {"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
-}
+CLIENT: Any = {"timeout": "60s", "connect_timeout": "5s"}
+RETRY: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+QUERY = re.compile(r"\?\S*")  # of a request: what signs it may be in there
 
 
-def opened(url: str) -> ObjectBlobs:
-    """The store at a URL; keys come from the environment (``AWS_…``), never from the URL.
+def opened(url: str, allow_http: bool = False) -> ObjectBlobs:
+    """The store at a URL; its endpoint and keys come from the environment (``AWS_…``), never from the URL.
 
-    A call gives up after a minute. Raises obstore's errors or ValueError where there is no such store.
+    A call gives up after a minute. `allow_http`: whether the endpoint may be one without encryption; options given here
+    take the place of the environment's. Raises obstore's errors or ValueError where there is no such store.
     """
-    return ObjectBlobs(from_url(url, **LIMITS))
+    options: Any = {"client_options": {**CLIENT, "allow_http": allow_http}, "retry_config": RETRY}
+    return ObjectBlobs(from_url(url, **options))
 
 
 class ObjectBlobs:
@@ -167,11 +169,12 @@ class ObjectBlobs:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """The driver's errors as faults. Their texts may quote requests, so only their kind is told."""
+    """The driver's errors as faults. Their texts may quote requests and answers: only the first line is told."""
     try:
         yield
     except (BaseError, OSError) as error:
-        raise Unavailable(f"{what}: the object store answered {type(error).__name__}") from None
+        first = QUERY.sub("", str(error).partition("\n")[0])
+        raise Unavailable(f"{what}: {type(error).__name__}: {first}") from None
 
 
 @contextmanager
