@@ -12,6 +12,7 @@ from qmtl.settings import Settings, parse
 if TYPE_CHECKING:
     from qmtl.core.flow.reuse import Reuse
     from qmtl.ports.blobs import Blobs
+    from qmtl.ports.log import Log
 
 
 ON = ("1", "true", "yes")
@@ -66,3 +67,34 @@ def blobs(where: str) -> Blobs:
     from qmtl.adapters.files.blobs import FileBlobs
 
     return FileBlobs(Path(where).expanduser())
+
+
+async def log(url: str | None = None) -> Log:
+    """The transactional log at a URL, made where it is not there: `sqlite:///file`, `postgresql://…`, `kafka://host:port`.
+
+    None: as settings say. Raises UserError for another URL, Unavailable where the server is away.
+    """
+    where = settings().log if url is None else url
+    scheme, _, rest = where.partition("://")
+    if scheme == "kafka":
+        from qmtl.adapters.kafka.cluster import Cluster
+        from qmtl.adapters.kafka.log import KafkaLog
+        from qmtl.core.flow.home import CLUSTER
+
+        host, _, name = rest.partition("/")
+        return await KafkaLog.create(Cluster(host, name or "qmtl"), CLUSTER)
+    if scheme.partition("+")[0] not in ("sqlite", "postgresql"):
+        cure = "sqlite:///file, postgresql://user@host/database or kafka://host:port/name"
+        raise UserError("not the URL of a log", place="log", value=scheme, cure=cure)
+    from qmtl.adapters.sql.log import SqlLog
+
+    if scheme == "sqlite" and rest.startswith("/"):
+        file = Path(rest[1:]).expanduser()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"no folder for the log: {error.strerror}", place="log", value=str(file)
+            ) from None
+        where = f"sqlite:///{file}"
+    return await SqlLog.open(where)

@@ -34,7 +34,7 @@ MUTANTS = (
     Mutant("E6 complete is not asked for", "windows.py", "if e.required and not (s.present and s.whole)]", "if e.required and not s.present]"),
     Mutant("E6 present by the whole window", "windows.py", "return Shown(times, values, bool(len(inside)), warm,", "return Shown(times, values, bool(len(seen)), warm,"),
     Mutant("E6 fail skips", "function.py", "return node.closing.on_missing is OnMissing.FAIL and any", "return False and any"),
-    Mutant("E6 a halted node goes on", "function.py", "        if (group.index, lane) in halts.at:\n            group.S[row, lane] = HALTED\n            continue\n", ""),
+    Mutant("E6 a halted node goes on", "function.py", "        if key in halts.at:\n            group.S[row, lane] = HALTED\n            continue\n", ""),
     Mutant("E7 a duplicate is a revision", "entry.py", "            keep_greater(self.revisions, ts, revision)\n            return Fate.DUPLICATE\n", "            keep_greater(self.revisions, ts, revision)\n"),
     Mutant("E7 an overtaken revision wins", "entry.py", "revision < revisions.get(identity, revision)", "False"),
     Mutant("E7 the side output is forgotten", "entry.py", "any(same(known, values) for known in self.held.get(ts, ()))", "False"),

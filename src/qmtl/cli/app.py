@@ -87,6 +87,40 @@ def run(
 
 
 @app.command()
+def worker(
+    file: File,
+    data: Datas = [],  # noqa: B006
+    catalog: Cat = None,
+    sets: Sets = [],  # noqa: B006
+    tz: Tz = None,
+    stamp: Stamp = "open",
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log",
+            metavar="URL",
+            help="sqlite:///file, postgresql://… or kafka://host:port (default: QMTL_LOG)",
+        ),
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option("--idle", metavar="SECONDS", help="leave after so long without anything to do"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the strategy in FILE together with all other workers of a log: each bucket is committed once.
+
+    Start as many as you like, with the same FILE and data; kill any of them. SIGTERM ends one in good order.
+    """
+    from qmtl.cli.loading import strategy_from
+    from qmtl.cli.worker import work
+
+    counts = work(strategy_from(file, sets), data, catalog, tz, stamp, log, idle, quiet=as_json)
+    if as_json:
+        _document(counts)
+
+
+@app.command()
 def graph(file: File, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006
     """Show the graph of the strategy in FILE: its nodes, their ids and what they read. Nothing runs."""
     from qmtl.cli.graph import print_graph

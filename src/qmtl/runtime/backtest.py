@@ -96,7 +96,7 @@ def execute(
     inputs are kept with every emission. `reuse`: who keeps slices of author's nodes.
     """
     given, bounded = arrivals, end is not None
-    end = _end(nodes, arrivals) if end is None else end
+    end = last_end(nodes, arrivals) if end is None else end
     arrivals = _until(arrivals, end, bounded)
     _check_range(given, arrivals, start, end)
     streams: dict[SourceKey, list[Node]] = {}
@@ -167,7 +167,7 @@ def _at_boundaries(engine: Engine, arrivals: Arrivals, span: int) -> list[int]:
     return [0, *(np.flatnonzero(np.diff(number)) + 1).tolist()]
 
 
-def _end(nodes: dict[str, Node], arrivals: Arrivals) -> int:
+def last_end(nodes: dict[str, Node], arrivals: Arrivals) -> int:
     """Where the data ends: the last bar's end; the last tick's bucket in the finest interval that reads it."""
     finest = min(
         (

@@ -167,6 +167,16 @@ def _concrete(graphs: list[ir.Graph], data: Any, between: Mapping[str, Any] | No
     return expand(graphs, members, between)
 
 
+def concrete(strategy: Strategy, data: Any) -> tuple[list[ir.Graph], Any]:
+    """The graph of a strategy with its tag queries resolved over `data`, and the data: for :func:`loaded`."""
+    return _concrete([build(strategy)], data), data
+
+
+def loaded(graphs: list[ir.Graph], data: Any) -> tuple[list[ir.Graph], Any]:
+    """Concrete graphs, and all that `data` has for them, as arrivals."""
+    return graphs, _load(graphs, data, True)
+
+
 def _load(graphs: list[ir.Graph], data: Any, finished: bool) -> Any:
     from qmtl.runtime.backtest import needs_clock, unique_nodes, wanted_sources
     from qmtl.runtime.sources import load

@@ -1,0 +1,82 @@
+"""`qmtl worker`: joins the group of a log and computes the slots it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from qmtl.cli.backtest import data_of
+from qmtl.runtime.compiling import when_compiling
+from qmtl.runtime.progress import stopwatch
+from qmtl.runtime.worker.starting import worker_over
+from qmtl.runtime.worker.worker import Worker
+from qmtl.sdk.runner import concrete, loaded
+from qmtl.sdk.strategy import Strategy
+from qmtl.wiring import log as open_log
+
+
+def work(
+    strategy: Strategy,
+    data: Sequence[str],
+    catalog: str | None,
+    tz: str | None,
+    stamp: str,
+    url: str | None,
+    idle_seconds: float | None,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Work until SIGTERM or SIGINT, or until there was nothing to do for `idle_seconds`; says what was done."""
+    console = Console(stderr=True, quiet=quiet)
+    graphs, arrivals = loaded(*concrete(strategy, data_of(data, catalog, tz, stamp)))
+    with when_compiling(
+        lambda: console.print("[dim]compiling operators: this takes up to a minute, once[/]")
+    ):
+        return asyncio.run(_work(graphs, arrivals, url, idle_seconds, console))
+
+
+async def _work(
+    graphs: Any, arrivals: Any, url: str | None, idle_seconds: float | None, console: Console
+) -> dict[str, Any]:
+    log = await open_log(url)
+    try:
+        name = f"{socket.gethostname()}/{os.getpid()}"
+        worker = worker_over(log, graphs, arrivals, name)
+        console.print(f"worker {name} on {await log.version()}, {log.slots} slots", highlight=False)
+        leaving = asyncio.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(each, leaving.set)
+        await worker.run(_until(worker, leaving, idle_seconds, console))
+        counts = asdict(worker.counts) | {"slots": sorted(worker.counts.slots)}
+        console.print(f"left after {counts['steps']:,} steps, {counts['results']:,} results", highlight=False)
+        return counts
+    finally:
+        await log.close()
+
+
+def _until(
+    worker: Worker, leaving: asyncio.Event, idle_seconds: float | None, console: Console
+) -> Callable[[bool], bool]:
+    since, shown = stopwatch(), stopwatch()
+
+    def stop(nothing: bool) -> bool:
+        nonlocal since, shown
+        now = stopwatch()
+        if not nothing:
+            since = now
+        if now - shown > 5.0 and not nothing:
+            counts, shown = worker.counts, now
+            console.print(
+                f"slots {len(counts.slots)}, steps {counts.steps:,}, results {counts.results:,}",
+                highlight=False,
+            )
+        return leaving.is_set() or (idle_seconds is not None and now - since >= idle_seconds)
+
+    return stop

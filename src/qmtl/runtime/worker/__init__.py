@@ -1,0 +1,1 @@
+"""The worker: takes slots, reads their partitions, advances their plans, commits what comes of it."""

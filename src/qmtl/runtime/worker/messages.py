@@ -1,0 +1,119 @@
+"""Records of the slots' partitions and of the commit log, as bytes (msgpack; numbers as little-endian arrays)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from qmtl.core.errors import Corrupt
+from qmtl.core.flow.remote import Cells, Told
+
+
+class Plan(msgspec.Struct, tag="plan", array_like=True, frozen=True):
+    """What the slots of a log compute, from the first record on: the digest of nodes, homes and data."""
+
+    digest: str
+
+
+class Events(msgspec.Struct, tag="events", array_like=True, frozen=True):
+    """Events of one stream in their order of arrival; `values` has a row for each, in the stream's fields."""
+
+    stream: str
+    event_ns: bytes
+    available_ns: bytes
+    values: bytes
+    event_id: list[int | str] | None = None
+    revision: bytes | None = None
+
+
+class Finished(msgspec.Struct, tag="finished", array_like=True, frozen=True):
+    """A stream has ended."""
+
+    stream: str
+
+
+class Closed(msgspec.Struct, array_like=True, frozen=True):
+    """Consecutive buckets: status and values of each."""
+
+    bucket: int
+    status: bytes
+    values: bytes
+
+
+class Slices(msgspec.Struct, tag="slices", array_like=True, frozen=True):
+    """What became of a lane of a node in another slot."""
+
+    node_id: str
+    lane: int
+    frontier: int
+    closed: Closed
+    changed: list[Closed]
+    idle: bool
+
+
+class Result(msgspec.Struct, tag="result", array_like=True, frozen=True):
+    """In the commit log: version 0 of consecutive buckets of a node's lane, statuses as in the timeline (C9)."""
+
+    node_id: str
+    lane: int
+    interval: int
+    closed: Closed
+
+
+class Correction(msgspec.Struct, tag="correction", array_like=True, frozen=True):
+    """In the commit log: a later version of one bucket, or a version 0 that came late; its whole value (C9)."""
+
+    node_id: str
+    lane: int
+    version: int
+    closed: Closed
+
+
+Message = Plan | Events | Finished | Slices
+_messages: msgspec.msgpack.Decoder[list[Message]] = msgspec.msgpack.Decoder(list[Message])
+_committed: msgspec.msgpack.Decoder[Result | Correction] = msgspec.msgpack.Decoder(Result | Correction)
+
+
+def encoded(message: Any) -> bytes:
+    return msgspec.msgpack.encode(message)
+
+
+def decoded(value: bytes) -> list[Message]:
+    """The messages of a record of a slot's partition; raises Corrupt for anything else."""
+    try:
+        return _messages.decode(value)
+    except msgspec.MsgspecError as wrong:
+        raise Corrupt(f"record {value[:40]!r} of a slot does not decode: {wrong}") from wrong
+
+
+def committed(value: bytes) -> Result | Correction:
+    """A result in the commit log; raises Corrupt for anything else."""
+    try:
+        return _committed.decode(value)
+    except msgspec.MsgspecError as wrong:
+        raise Corrupt(f"result {value[:40]!r} does not decode: {wrong}") from wrong
+
+
+def cells_of(closed: Closed, outputs: int) -> Cells:
+    """The buckets as arrays."""
+    status = np.frombuffer(closed.status, np.uint8)
+    return Cells(
+        closed.bucket, status, np.frombuffer(closed.values, np.float64).reshape(len(status), outputs)
+    )
+
+
+def closed_of(cells: Cells) -> Closed:
+    return Closed(cells.bucket, cells.status.tobytes(), cells.values.tobytes())
+
+
+def slices_of(told: Told) -> Slices:
+    changed = [closed_of(cells) for cells in told.changed]
+    return Slices(told.node_id, told.lane, told.frontier, closed_of(told.closed), changed, told.idle)
+
+
+def told_of(message: Slices, outputs: int) -> Told:
+    changed = tuple(cells_of(one, outputs) for one in message.changed)
+    closed = cells_of(message.closed, outputs)
+    return Told(message.node_id, message.lane, message.frontier, closed, changed, message.idle)

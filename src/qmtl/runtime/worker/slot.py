@@ -1,0 +1,188 @@
+"""One slot's plan: a function of its partition alone (C6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qmtl.core.errors import UserError
+from qmtl.core.flow.building import build
+from qmtl.core.flow.commit import Record, Slot
+from qmtl.core.flow.emission import Change
+from qmtl.core.flow.engine import Engine
+from qmtl.core.flow.feed import EVENT, FINISHED
+from qmtl.core.flow.plan import Group
+from qmtl.core.flow.remote import Cells, Outbox, Told, accept
+from qmtl.core.flow.timeline import HALTED, NONE, PENDING, VALUE
+from qmtl.core.graph.ir import NodeKind
+from qmtl.runtime.worker.messages import (
+    Closed,
+    Correction,
+    Events,
+    Finished,
+    Plan,
+    Result,
+    Slices,
+    closed_of,
+    decoded,
+    encoded,
+    slices_of,
+    told_of,
+)
+from qmtl.runtime.worker.spread import STREAMS, Spread
+
+I64 = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Arrivals of one source."""
+
+    kind: I64
+    source: I64
+    event_ns: I64
+    available_ns: I64
+    row: I64
+    values: Sequence[I64]
+    event_id: Sequence[Any]
+    revision: Sequence[Any]
+    flat: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a step adds to the commit log, and what it sends to other slots."""
+
+    results: tuple[Record, ...]
+    onward: tuple[tuple[Slot, Record], ...]
+
+
+class SlotState:
+    """The engine of a slot, from its first record on."""
+
+    def __init__(self, slot: Slot, spread: Spread) -> None:
+        self.slot, self._spread = slot, spread
+        plan = spread.plan(slot)
+        streams = [node for node in plan if node.kind in STREAMS]
+        self._number = {node.node_id: number for number, node in enumerate(streams)}
+        self._outputs = {node.node_id: len(node.outputs) for node in plan}
+        fields = [node.outputs for node in streams]
+        self.engine = Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
+        self._outbox = Outbox(self.engine, spread.told(slot))
+        self._seen = 0  # of the engine's changes
+
+    def apply(self, value: bytes) -> None:
+        """Advance by one record of the partition; raises Corrupt, and UserError for those of another plan."""
+        told: list[Told] = []
+        for message in decoded(value):
+            if isinstance(message, Plan):
+                self._check(message)
+            elif isinstance(message, Slices):
+                told.append(told_of(message, self._outputs[message.node_id]))
+            else:
+                self.engine.advance(self._batch(message))
+        if told:
+            accept(self.engine, told)
+
+    def news(self) -> News:
+        """What has come of the records applied since the last call."""
+        told = self._outbox.collect()
+        changes = self.engine.flow.changes()[self._seen :]
+        self._seen += len(changes)
+        onward: dict[int, list[Slices]] = {}
+        for one in told:
+            for slot in self._spread.readers.get(one.node_id, ()):
+                onward.setdefault(slot, []).append(slices_of(one))
+        key = f"slices of {self.slot}".encode()
+        sent = tuple((Slot(slot), Record(key, encoded(slices))) for slot, slices in sorted(onward.items()))
+        return News(tuple(self._results(told, changes)), sent)
+
+    def _check(self, message: Plan) -> None:
+        if message.digest != self._spread.digest:
+            raise UserError(
+                "this log computes something else",
+                place=f"slot {self.slot}",
+                value=message.digest[:12],
+                cure="start workers of one log with the same strategy and data, or name another log",
+            )
+
+    def _batch(self, message: Events | Finished) -> Batch:
+        number, count = self._number[message.stream], len(self._number)
+        tables: list[Any] = [np.zeros((0, 1))] * count
+        ids: list[Any] = [None] * count
+        revisions: list[Any] = [None] * count
+        if isinstance(message, Finished):
+            nothing = np.zeros(1, np.int64)
+            kind, source = np.full(1, FINISHED, np.uint8), np.full(1, number, np.int32)
+            return Batch(kind, source, nothing, nothing, nothing, tables, ids, revisions)
+        event_ns = np.frombuffer(message.event_ns, np.int64)
+        rows = len(event_ns)
+        tables[number] = np.frombuffer(message.values, np.float64).reshape(rows, -1)
+        ids[number] = None if message.event_id is None else np.array(message.event_id, object)
+        revisions[number] = None if message.revision is None else np.frombuffer(message.revision, np.int64)
+        kind, source = np.full(rows, EVENT, np.uint8), np.full(rows, number, np.int32)
+        available = np.frombuffer(message.available_ns, np.int64)
+        return Batch(kind, source, event_ns, available, np.arange(rows), tables, ids, revisions)
+
+    # --- the commit log --------------------------------------------------------------------------------------
+
+    def _results(self, told: Sequence[Told], changes: Sequence[Change]) -> list[Record]:
+        mine = {
+            (group.index, lane): key
+            for key in self._spread.told(self.slot)
+            for group, lane in self._lanes(key)
+        }
+        first: dict[tuple[int, int, int], Change] = {}
+        for change in changes:
+            first.setdefault((change.group, change.lane, change.bucket), change)
+        found = []
+        for one in told:
+            group, lane = self.engine.plan.home[one.node_id]
+            cells = _as_it_closed(one.closed, group, lane + one.lane, first)
+            for part in _recorded(cells, group):
+                key = f"{one.node_id}/{one.lane}/{part.bucket}".encode()
+                value = Result(one.node_id, one.lane, group.interval, closed_of(part))
+                found.append(Record(key, encoded(value)))
+        for change in changes:
+            node_id = mine.get((change.group, change.lane))
+            if node_id is not None:
+                found.append(self._correction(node_id, change))
+        return found
+
+    def _lanes(self, node_id: str) -> list[tuple[Group, int]]:
+        group, lane = self.engine.plan.home[node_id]
+        return [(group, n) for n in range(group.lanes)] if len(group.nodes) < group.lanes else [(group, lane)]
+
+    def _correction(self, node_id: str, change: Change) -> Record:
+        group, _ = self.engine.plan.home[node_id]
+        lane = change.lane if len(group.nodes) < group.lanes else 0
+        values = np.array(change.value if change.value is not None else [0.0] * len(group.out), np.float64)
+        closed = Closed(change.bucket, bytes([change.kind]), values.tobytes())
+        key = f"{node_id}/{lane}/{change.bucket}/corrected".encode()
+        return Record(key, encoded(Correction(node_id, lane, change.version, closed)))
+
+
+def _as_it_closed(cells: Cells, group: Group, lane: int, first: dict[tuple[int, int, int], Change]) -> Cells:
+    """Cells that closed in a step as they were before it corrected them."""
+    status, values = cells.status.copy(), cells.values.copy()
+    for n in range(len(status)):
+        change = first.get((group.index, lane, cells.bucket + n * group.interval))
+        if change is not None:
+            status[n] = NONE if change.version == 0 else change.was
+            values[n] = 0.0 if change.retract is None else change.retract
+    return Cells(cells.bucket, status, values)
+
+
+def _recorded(cells: Cells, group: Group) -> list[Cells]:
+    """The runs of buckets that have a record: a bar stream's only where a bar came, others' also as gaps."""
+    silent = np.isin(cells.status, (NONE, PENDING, HALTED))
+    if group.kind is NodeKind.BARS:
+        silent = cells.status != VALUE
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], silent, [True]]).astype(np.int8)))
+    return [
+        Cells(cells.bucket + int(low) * group.interval, cells.status[low:high], cells.values[low:high])
+        for low, high in zip(edges[::2], edges[1::2], strict=True)
+    ]
