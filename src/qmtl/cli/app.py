@@ -11,6 +11,8 @@ import typer
 
 from qmtl import QmtlError
 from qmtl.cli.cache import app as cache
+from qmtl.cli.options import Cache, Cat, Datas, End, File, Json, Sets, Stamp, Start, Tz
+from qmtl.cli.questions import why
 from qmtl.cli.servers import servers
 
 app = typer.Typer(
@@ -22,23 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(servers, name="servers")
 app.add_typer(cache, name="cache")
-
-File = Annotated[
-    str, typer.Argument(metavar="FILE", help="path.py, or path.py:Class where the file defines several")
-]
-Sets = Annotated[
-    list[str], typer.Option("--set", metavar="K=V", help="a parameter of the strategy; repeatable")
-]
-Datas = Annotated[list[str], typer.Option("--data", metavar="ID=PATH", help="a stream's file; repeatable")]
-Cat = Annotated[
-    str | None,
-    typer.Option("--catalog", metavar="PATTERN", help='files to streams, e.g. "data/{id}-5m.feather"'),
-]
-Tz = Annotated[str | None, typer.Option("--tz", help="zone of naive times in the files, e.g. UTC")]
-Stamp = Annotated[str, typer.Option("--stamp", help="whether a bar's time is its open or its close")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
-Start = Annotated[str | None, typer.Option("--start", help="emit from here on, e.g. 2022-01-03 (UTC)")]
-End = Annotated[str | None, typer.Option("--end", help="until here, exclusive")]
+app.command()(why)
 
 
 @app.callback(invoke_without_command=True)
@@ -63,10 +49,7 @@ def run(
     fee_bps: Annotated[float, typer.Option("--fee-bps", help="fee of a trade in basis points")] = 0.0,
     slippage_bps: Annotated[float, typer.Option("--slippage-bps", help="slippage in basis points")] = 0.0,
     report: Annotated[Path | None, typer.Option("--report", help="write the HTML report there")] = None,
-    where: Annotated[
-        str | None,
-        typer.Option("--cache", metavar="WHERE", help='folder or URL of results known already, or "off"'),
-    ] = None,
+    where: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Backtest the strategy in FILE over data on this machine."""

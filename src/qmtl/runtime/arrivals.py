@@ -68,6 +68,8 @@ class Source:
     values: F64  # (rows, fields), C order
     event_id: Ids | None = None
     revision: I64 | None = None
+    place: str = ""  # the file, or the argument, that it was read from
+    order: I64 | None = None  # which row of that each row was; None: the same
 
     def digest(self) -> str:
         """BLAKE3 (hex) of the content: fields, times, values (every NaN the same), ids and revisions."""
@@ -119,6 +121,8 @@ class Arrivals:
     digests: Mapping[SourceKey, str] = field(default_factory=dict)
     flat: F64 | None = None  # values of records in one table, where they were given so
     notes: tuple[str, ...] = ()  # what a person should know about the data; one sentence each
+    places: tuple[str, ...] = ()  # by source: where it was read
+    orders: tuple[I64 | None, ...] = ()  # by source: which row there each row of `values` was; None: the same
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -183,6 +187,8 @@ def merge(
         revision=tuple(one.revision for one in everything),
         digests={one.key: one.digest() for one in everything},
         notes=tuple(notes),
+        places=tuple(one.place for one in everything),
+        orders=tuple(one.order for one in everything),
     )
 
 

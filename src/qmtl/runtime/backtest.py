@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -219,5 +219,4 @@ def _until(arrivals: Arrivals, end: int, bounded: bool) -> Arrivals:
     columns: dict[str, Any] = {
         name: getattr(arrivals, name)[keep] for name in ("kind", "source", "row", "event_ns", "available_ns")
     }
-    rest = ("sources", "fields", "values", "event_id", "revision", "digests", "notes")
-    return Arrivals(**columns, **{name: getattr(arrivals, name) for name in rest})
+    return replace(arrivals, **columns)

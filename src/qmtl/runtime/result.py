@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from qmtl.core.control.portfolio import Portfolio
 from qmtl.core.errors import UserError
 from qmtl.core.flow.emission import Change
 from qmtl.core.flow.entry import FATES, Fate
+from qmtl.core.flow.instant import parse_instant
 from qmtl.core.flow.plan import Group
 from qmtl.core.flow.timeline import FOREVER, NEVER
 from qmtl.core.graph.ir import Column, Graph, Node, NodeKind
@@ -23,6 +25,9 @@ from qmtl.runtime.backtest import STREAMS, Executed
 from qmtl.runtime.ledger import Emissions, cells_of, emissions, first_version
 from qmtl.runtime.tables import table
 from qmtl.runtime.trading import traded
+
+if TYPE_CHECKING:
+    from qmtl.runtime.derivation import Derivation
 
 
 class Result:
@@ -115,6 +120,16 @@ class Result:
             "step": told.step,
             "at": at[step] if len(at) else np.zeros(0, np.int64),
         }
+
+    def why(self, node: Any, bucket: Any, *, depth: int | None = None) -> Derivation:
+        """How a node came to its value at `bucket` (a time within it): a tree down to the bars of its streams.
+
+        `node` as in `frame`; `depth`: how many levels of inputs are derived. Raises :class:`UserError` for an unknown
+        node and a bucket outside the run.
+        """
+        from qmtl.runtime.derivation import why
+
+        return why(self, node, parse_instant(bucket, "bucket"), depth)
 
     def changes(self, node: Node) -> list[Change]:
         """What was emitted about buckets of `node` that had closed already."""
@@ -251,11 +266,18 @@ class Result:
             if len(hits) == 1:
                 return Column(hits[0], "")
         known = [*self.graph.outputs, *(f"{name} (target)" for name in self.graph.targets)]
+        names = [
+            *self.graph.outputs,
+            *self.graph.targets,
+            *(n.stream for n in self.nodes.values() if n.stream),
+        ]
+        near = get_close_matches(str(node), names, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
         raise UserError(
             "no such node in this strategy",
             place="node",
             value=node,
-            cure="it has " + (", ".join(known) or "no outputs"),
+            cure=f"{meant}it has {', '.join(known) or 'no outputs'}; a node's id may be shortened to 8 letters or more",
         )
 
     def place(self, node: Node) -> tuple[Group, int]:

@@ -43,6 +43,7 @@ class _Rows:
             values,
             self._ids(place),
             None if revision is None else np.array(revision, np.int64),
+            place,
         )
 
     def _ids(self, place: str) -> Ids | None:

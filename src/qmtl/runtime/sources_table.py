@@ -140,6 +140,7 @@ def read_table(table: pa.Table, wanted: Wanted, reading: Reading, place: str) ->
     values, notes = _values(names, wanted)
     event_id, revision = _identity(names, wanted)
     notes += _notes_on(start, values, wanted, place)
+    order = None
     if np.any(available[1:] < available[:-1]):
         order = np.argsort(available, kind="stable")
         start, available, values = start[order], available[order], values[order]
@@ -147,7 +148,8 @@ def read_table(table: pa.Table, wanted: Wanted, reading: Reading, place: str) ->
         revision = None if revision is None else revision[order]
         if at is None:
             notes.append(f"{place}: the rows were not in order of time; they are replayed sorted by time")
-    return Source(wanted.key, wanted.fields, start, available, values, event_id, revision), notes
+    made = (wanted.key, wanted.fields, start, available, values, event_id, revision, place, order)
+    return Source(*made), notes
 
 
 def _values(names: Names, wanted: Wanted) -> tuple[F64, list[str]]:

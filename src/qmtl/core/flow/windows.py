@@ -13,6 +13,7 @@ import numpy as np
 from qmtl.core.flow.entry import TickEntry
 from qmtl.core.flow.plan import EdgePlan, Group, Relation
 from qmtl.core.flow.timeline import GAP, NONE, VALUE
+from qmtl.core.graph.ir import NodeKind
 
 TickEntries = dict[tuple[int, int, int], TickEntry]
 
@@ -38,6 +39,42 @@ def show(group: Group, lane: int, bucket: int, ticks: TickEntries) -> list[Shown
     """Every input of lane `lane` at `bucket`, in the order of the edges."""
     rows = _rows_of(group, lane, bucket)
     return [_one(group, lane, bucket, edge, rows, ticks) for edge in group.edges]
+
+
+def shown_at(group: Group, lane: int, bucket: int, ticks: TickEntries) -> list[Shown]:
+    """As `show`, of any node at a bucket that has closed, as things stand now.
+
+    Its rows are found again from its inputs: compiled operators use the planes of rows for more than that.
+    """
+    if group.kind is NodeKind.CROSS:
+        return [_lane_of_cross(edge, bucket) for edge in group.edges]
+    rows = _rows_again(group, lane, bucket)
+    return [_one(group, lane, bucket, edge, rows, ticks) for edge in group.edges]
+
+
+def _lane_of_cross(edge: EdgePlan, bucket: int) -> Shown:
+    timeline, lane = edge.up.timeline, int(edge.lanes[0])
+    assert timeline is not None
+    row = timeline.row(bucket)
+    known = 0 <= row < timeline.rows and edge.since <= bucket < edge.until
+    present = known and int(edge.up.S[row, lane]) == VALUE
+    times, values = _take(edge, 0, np.array([row] if present else [], np.int64))
+    return Shown(times, values, present)
+
+
+def _rows_again(group: Group, lane: int, bucket: int) -> np.ndarray:
+    """The node's latest rows (E5) up to `bucket`: where its required own inputs have values; if none is, any."""
+    timeline = group.timeline
+    assert timeline is not None
+    own = [edge for edge in group.edges if edge.relation is Relation.OWN]
+    required = [edge for edge in own if edge.required]
+    row, found = timeline.row(bucket), list[int]()
+    while own and 0 <= row < timeline.rows and len(found) < group.rows:
+        present = (int(edge.up.S[row, edge.lanes[lane]]) == VALUE for edge in required or own)
+        if all(present) if required else any(present):
+            found.append(row)
+        row -= 1
+    return np.array(found[::-1], np.int64)
 
 
 def decide(group: Group, lane: int, bucket: int, shown: list[Shown]) -> tuple[int, list[str]]:

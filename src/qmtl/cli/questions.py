@@ -1,0 +1,52 @@
+"""`qmtl why`: the commands that ask how results came to be; how they are printed is in the modules beside this one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from qmtl.cli.options import Cache, Cat, Datas, End, File, Json, Sets, Stamp, Start, Tz
+
+
+def why(
+    file: File,
+    node: Annotated[
+        str, typer.Argument(metavar="NODE", help="an output, a target's stream, or how an id begins")
+    ],
+    bucket: Annotated[
+        str, typer.Argument(metavar="BUCKET", help="a time within it, e.g. 2022-01-03T10:30 (UTC)")
+    ],
+    data: Datas = [],  # noqa: B006 - typer copies it
+    catalog: Cat = None,
+    start: Start = None,
+    end: End = None,
+    sets: Sets = [],  # noqa: B006
+    tz: Tz = None,
+    stamp: Stamp = "open",
+    depth: Annotated[
+        int | None, typer.Option("--depth", help="how many levels of inputs are derived")
+    ] = None,
+    where: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Say how a node of the strategy in FILE came to its value at BUCKET, down to the bars it was made of."""
+    from qmtl.cli.backtest import backtest
+    from qmtl.cli.loading import strategy_from
+    from qmtl.cli.why import print_why
+
+    strategy = strategy_from(file, sets)
+    run = backtest(strategy, data, catalog, tz, stamp, start, end, {}, where, quiet=as_json)
+    found = run[strategy].why(node, bucket, depth=depth)
+    runtime = run.manifest["runtime"]
+    if as_json:
+        _document(found.document() | {"runtime": runtime})
+    else:
+        print_why(found, runtime)
+
+
+def _document(document: Any) -> None:
+    json.dump(document, sys.stdout, indent=1, allow_nan=False, default=str)
+    sys.stdout.write("\n")
