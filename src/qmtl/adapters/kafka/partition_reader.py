@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from qmtl.adapters.kafka.cluster import Cluster
@@ -10,6 +12,8 @@ from qmtl.core.errors import Conflict
 from qmtl.core.flow.commit import Batch, End, Entry, Position
 
 PIECE_SECONDS = 0.2
+PAUSE_SECONDS = 0.1
+MOVING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class PartitionReader:
@@ -27,22 +31,32 @@ class PartitionReader:
         """The end that a consumer is told depends on its isolation. `written` is asked for last, so that
         it is never below `visible`."""
         at = TopicPartition(topic, partition)
-        _, visible = self._consumer.get_watermark_offsets(at, timeout=self._timeout)
-        _, written = self._uncommitted.get_watermark_offsets(at, timeout=self._timeout)
+        _, visible = self._offsets(self._consumer, at)
+        _, written = self._offsets(self._uncommitted, at)
         return End(Position(visible), Position(written))
 
     def read(self, topic: str, partition: int, start: Position, limit: int) -> Batch:
         """From `start` to the committed end, at most `limit` records. Offsets have gaps. `next` lies behind
         what can hold no more committed record. Raises KafkaException, also where nothing comes in time."""
-        first, visible = self._consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=self._timeout
-        )
+        first, visible = self._offsets(self._consumer, TopicPartition(topic, partition))
         if start < first:
             raise Conflict(f"{topic} [{partition}]: position {start} lies before {first}, the first one kept")
         if start >= visible or limit <= 0:
             return Batch((), start)
         entries, self._stands = self._up_to(visible, limit, self._go_to(topic, partition, start))
         return Batch(tuple(entries), self._stands[2])
+
+    def _offsets(self, consumer: Consumer, at: TopicPartition) -> tuple[int, int]:
+        """First offset and end. A partition that was just made, or whose leader changes, is asked again."""
+        for _ in range(int(self._timeout / PAUSE_SECONDS)):
+            try:
+                return consumer.get_watermark_offsets(at, timeout=self._timeout)
+            except KafkaException as error:
+                if error.args[0].code() not in MOVING:
+                    raise
+                Event().wait(PAUSE_SECONDS)
+                consumer.list_topics(at.topic, timeout=self._timeout)  # who leads it now
+        return consumer.get_watermark_offsets(at, timeout=self._timeout)
 
     def close(self) -> None:
         self._consumer.close()
