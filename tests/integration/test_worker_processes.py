@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 
 from qmtl import Catalog, Runner
@@ -42,7 +43,8 @@ class Many(Strategy):
         self.output("pair", (close["A"].sma(5) - close["B"]).ema(3))
         self.output("pairs", close["C"] / close["D"] + close["E"] * close["F"])
 """
-ROWS = 12_000
+ROWS = 8_000
+SERVER, BROKER = pytest.mark.server("postgres"), pytest.mark.server("kafka")
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ class Workers:
         self.place, self.url = place, url
         self._all: list[subprocess.Popen[str]] = []
 
-    def start(self, idle: float = 9.0) -> subprocess.Popen[str]:
+    def start(self, idle: float = 7.5) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "qmtl", "worker", "many.py", "--catalog", "{id}.csv", "--tz", "UTC"]
         command += ["--idle", str(idle), "--json", "--log", self.url]
         environ = os.environ | {"QMTL_CACHE": "off"}
@@ -80,6 +82,24 @@ class Workers:
 @pytest.fixture
 def workers(place: Path) -> Iterator[Workers]:
     made = Workers(place, f"sqlite:///{place}/log.sqlite")
+    yield made
+    made.end()
+
+
+@pytest.fixture(
+    params=("sqlite", pytest.param("postgres", marks=SERVER), pytest.param("kafka", marks=BROKER))
+)
+def anywhere(request: pytest.FixtureRequest, place: Path) -> Iterator[Workers]:
+    """Workers on each kind of log."""
+    url = f"sqlite:///{place}/log.sqlite"
+    if request.param == "postgres":
+        server, name = request.getfixturevalue("postgres"), f"workers_{os.getpid()}"
+        with psycopg.connect(server.address, autocommit=True) as admin:
+            admin.execute(f'CREATE DATABASE "{name}"')
+        url = f"{server.address.rpartition('/')[0]}/{name}"
+    elif request.param == "kafka":
+        url = f"kafka://{request.getfixturevalue('kafka').address}/workers-{os.getpid()}"
+    made = Workers(place, url)
     yield made
     made.end()
 
@@ -137,7 +157,8 @@ def wait_for_steps(workers: Workers, count: int, process: subprocess.Popen[str])
         assert process.poll() is None, process.communicate()[1]
 
 
-def test_two_workers_share_the_work_and_survive_kill_9_of_either(place: Path, workers: Workers) -> None:
+def test_two_workers_share_the_work_and_survive_kill_9_of_either(place: Path, anywhere: Workers) -> None:
+    workers = anywhere
     first = workers.start()
     wait_for_steps(workers, 10, first)
     second = workers.start()
