@@ -133,9 +133,12 @@ def test_files_aside_are_no_content_and_go_when_they_are_old_and_their_process_i
         store.get(named([b"half"]))
     FileBlobs(tmp_path)
     assert left.exists()  # another machine's process may be writing it
-    os.utime(left, (1, 1))
+    living = tmp_path / "aside" / f"{os.getpid()}-x"
+    living.write_bytes(b"half")
+    for each in (left, living):
+        os.utime(each, (1, 1))
     FileBlobs(tmp_path)
-    assert not left.exists()
+    assert not left.exists() and living.exists()
 
 
 def test_what_was_corrupt_is_kept_for_whoever_wants_to_know_why(tmp_path: Path) -> None:
