@@ -55,23 +55,23 @@ def cells_of(engine: Engine, group: Group, lane: int, start: int) -> Cells:
     """What stands in the closed buckets from `start` on: the final table (E15)."""
     timeline = group.timeline
     assert timeline is not None
+    bucket, clock = timeline.bucket[: timeline.rows], group.clocks[lane]  # buckets ascend
+    keep = slice(*np.searchsorted(bucket, [start, engine.clocks.next[clock]]).tolist())
     plane = timeline.planes[engine.flow.closed_at[group.interval]]
-    steps = plane[: timeline.rows, group.clocks[lane]].astype(np.int64) - 1
-    bucket = timeline.bucket[: timeline.rows]
-    closed = (
-        bucket < engine.clocks.next[group.clocks[lane]]
-    )  # rows older than all data have no closing arrival
-    keep = np.flatnonzero(closed & (bucket >= start))
-    status = np.asarray(group.S)[keep, lane]
-    value = timeline.V[np.ix_(keep, group.out + lane)] if len(keep) else np.zeros((0, len(group.out)))
-    value = np.where((status == VALUE)[:, None], value, np.nan)
-    return Cells(bucket[keep], status, value, steps[keep])
+    steps = plane[keep, clock].astype(np.int64) - 1  # rows older than all data have no closing arrival
+    status = np.asarray(group.S)[keep, lane].copy()
+    value = np.take(timeline.V[keep], group.out + lane, axis=1)
+    if len(unknown := np.flatnonzero(status != VALUE)):
+        value[unknown] = np.nan
+    return Cells(bucket[keep].copy(), status, value, steps)
 
 
 def first_version(cells: Cells, changes: list[Change]) -> tuple[Cells, NDArray[np.bool_]]:
     """The same cells as they were first emitted, and which of them were emitted when their bucket closed."""
-    status, value = cells.status.copy(), cells.value.copy()
-    step, in_time = cells.step.copy(), np.ones(len(status), np.bool_)
+    in_time = np.ones(len(cells.status), np.bool_)
+    if not changes:
+        return cells, in_time
+    status, value, step = cells.status.copy(), cells.value.copy(), cells.step.copy()
     seen: set[int] = set()
     for change in changes:
         if change.bucket in seen:

@@ -11,7 +11,7 @@ from qmtl.core.control.portfolio import Decisions, TradedStream
 from qmtl.core.errors import UserError
 from qmtl.core.flow.timeline import VALUE
 from qmtl.core.graph.ir import Column, Node
-from qmtl.runtime.ledger import cells_of, emissions, first_version
+from qmtl.runtime.ledger import Cells, Emissions, cells_of, emissions, first_version
 
 
 def traded(result: Any, periods_per_year: float) -> Account:
@@ -61,8 +61,14 @@ def _traded(result: Any, name: str, node: Node, weight: Column) -> TradedStream:
 
 def _decisions(result: Any, interval: int, weight: Column) -> Decisions:
     group, lane = result.place(weight.node)
-    told = emissions(result._executed.engine, group, lane, result._executed.start)
-    said = np.flatnonzero(told.has_value | (told.kind == "correction"))
+    engine, start = result._executed.engine, result._executed.start
+    changes, cells = result.changes(weight.node), cells_of(engine, group, lane, start)
+    told: Cells | Emissions = cells
+    if changes or np.any(cells.step[1:] < cells.step[:-1]):
+        told = emissions(engine, group, lane, start, {(group.index, lane): changes})
+        said = np.flatnonzero(told.has_value | (told.kind == "correction"))
+    else:  # all that was said are the values, bucket by bucket
+        said = np.flatnonzero(cells.status == VALUE)
     number = 0 if group.kind == "cross" else weight.node.outputs.index(weight.column)
     when = result._executed.arrivals.available_ns[told.step[said]]
     assert weight.node.interval_ns is not None

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 
 from qmtl.core.graph.ir import Node
-from qmtl.core.graph.node_id import identified
+from qmtl.core.graph.node_id import id_of
 from qmtl.sdk.place import author_place
 
 _open: ContextVar[list[Node] | None] = ContextVar("qmtl_open_definition", default=None)
@@ -16,7 +16,7 @@ _open: ContextVar[list[Node] | None] = ContextVar("qmtl_open_definition", defaul
 
 def declare(node: Node) -> Node:
     """The node with its place and id; part of the strategy being defined, if one is."""
-    declared = identified(replace(node, place=node.place or author_place()))
+    declared = replace(node, place=node.place or author_place(), node_id=id_of(node))
     nodes = _open.get()
     if nodes is not None:
         nodes.append(declared)

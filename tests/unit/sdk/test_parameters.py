@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
+from types import ModuleType
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from qmtl.core.errors import UserError
 from qmtl.core.graph.duration import Duration
 from qmtl.sdk.grid import grid
+from qmtl.sdk.parameters import parameters_of
 from qmtl.sdk.strategy import Strategy
 
 
@@ -177,3 +180,29 @@ def test_a_grid_is_every_combination() -> None:
 def test_a_grid_without_values_is_refused() -> None:
     with pytest.raises(UserError, match="fast has no values"):
         grid(Trend, fast=[])
+
+
+def test_plain_annotations_are_read_as_python_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("shadowing")
+    monkeypatch.setitem(sys.modules, "shadowing", module)
+    spaces = vars(module)
+    spaces.update({"Strategy": Strategy, "Plain": str})
+    text = (
+        "class Made(Strategy):\n    a: {0} = 1\n    _b: str = ''\nclass Child(Made):\n    c: 'float' = 1.0\n"
+    )
+    for spelled, kind in {"int": int, "'int'": int, "Plain": str, "'Plain'": str, "'bool'": bool}.items():
+        exec(text.format(spelled), spaces)
+        found = parameters_of(spaces["Child"])
+        assert {name: one.type for name, one in found.items()} == {"a": kind, "c": float}
+
+
+def test_a_name_that_the_module_or_the_class_gives_another_meaning_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("shadowing")
+    vars(module).update({"Strategy": Strategy, "int": str})
+    monkeypatch.setitem(sys.modules, "shadowing", module)
+    exec("class Made(Strategy):\n    a: 'int' = 'x'\n", vars(module))
+    assert parameters_of(module.Made)["a"].type is str
+    exec("class Own(Strategy):\n    a: 'float' = 'x'\n    float = str\n", vars(module))
+    assert parameters_of(module.Own)["a"].type is str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
@@ -100,6 +101,7 @@ call_map, call_window, call_scan, call_cross = map(_caller, (MAP, WINDOW, SCAN, 
 call_correct, call_part = map(_caller, (CORRECT, PART))
 
 
+@cache
 def address_of(function: Callable[..., Any], signature: Any) -> int:
     """Compiles a kernel for `signature` (or takes it from numba's cache); where its machine code begins."""
     function.compile(signature)  # type: ignore[attr-defined]
@@ -124,6 +126,7 @@ if numba.config.DISABLE_JIT:  # the same by Python alone: slow, and easy to step
     u8_1 = u8_2 = _view(np.uint8)
     i32_1 = i32_2 = _view(np.int32)
 
+    @cache
     def address_of(function: Callable[..., Any], signature: Any) -> int:
         _known[id(function)] = function
         return id(function)

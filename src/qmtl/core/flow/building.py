@@ -85,7 +85,7 @@ def _add(plan: Plan, members: list[Node]) -> None:
     group.edges = _cross_edge(plan, group) if cross else _edges(plan, group)
     own = [e.window.rows or 1 for e in group.edges if e.relation is Relation.OWN and e.window.rows]
     group.rows = 1 if cross else max(own, default=1)
-    allocate(plan.groups, group)
+    allocate(plan, group)
     for edge in group.edges:
         edge.up.readers.append((group, edge))
     plan.groups.append(group)

@@ -111,3 +111,4 @@ class Plan:
     groups: list[Group]
     home: dict[str, tuple[Group, int]]  # node id -> group and lane (CROSS: lane 0)
     timelines: dict[int, Timeline]
+    rows: dict[object, tuple[int, int]] = field(default_factory=dict)  # planes of rows that groups share

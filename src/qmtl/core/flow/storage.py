@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from qmtl.core.flow.kernel import KernelKind
-from qmtl.core.flow.plan import EdgePlan, Group, Relation
+from qmtl.core.flow.plan import EdgePlan, Group, Plan, Relation
 from qmtl.core.flow.timeline import FOREVER, NEVER, Timeline
 from qmtl.core.graph.ir import NodeKind
 
 
-def allocate(known: Sequence[Group], group: Group) -> None:
-    """Reserve value columns, state, gathered inputs and planes of a group; `known`: those before it."""
+def allocate(plan: Plan, group: Group) -> None:
+    """Reserve value columns, state, gathered inputs and planes of a group; `plan` has those before it."""
     timeline, kernel = group.timeline, group.kernel
     if timeline is None:
         return
@@ -34,7 +32,10 @@ def allocate(known: Sequence[Group], group: Group) -> None:
         group.ins = np.array(
             [_input_offset(group, edge, c) for edge in group.edges for c in edge.columns], np.int64
         )
-    rows = _rows_alike(known, group) or (timeline.plane(width, np.uint8), timeline.plane(lanes, np.int32))
+    alike = _rows_of(group)
+    rows = plan.rows.get(alike) or (timeline.plane(width, np.uint8), timeline.plane(lanes, np.int32))
+    if alike is not None:
+        plan.rows[alike] = rows
     group.planes = (timeline.plane(lanes, np.uint8), *rows, timeline.plane(lanes, np.int32))
 
 
@@ -51,24 +52,13 @@ def _cross_offset(group: Group, timeline: Timeline) -> int:
     return offset
 
 
-def _rows_alike(known: Sequence[Group], group: Group) -> tuple[int, int] | None:
-    """The planes of rows of a group whose required own-interval inputs are the same, if there is one (E5)."""
+def _rows_of(group: Group) -> object:
+    """What says which of its cells are rows (E5): interval and own-interval inputs; None where they are its alone."""
     if group.kind is not NodeKind.OPERATOR or group.kernel is None or group.kernel.may_null:
         return None
-    key = _own_inputs(group)
-    if not key:
-        return None
-    for other in known:
-        if other.kind is group.kind and other.timeline is group.timeline and _own_inputs(other) == key:
-            assert other.kernel is not None
-            if not other.kernel.may_null:
-                return other.planes[1], other.planes[2]
-    return None
-
-
-def _own_inputs(group: Group) -> list[tuple[int, bytes, bool]]:
     own = [edge for edge in group.edges if edge.relation is Relation.OWN]
-    return sorted({(edge.up.index, edge.lanes.tobytes(), edge.required) for edge in own})
+    inputs = frozenset((edge.up.index, edge.lanes.tobytes(), edge.required) for edge in own)
+    return (group.interval, inputs) if inputs else None
 
 
 def _input_offset(group: Group, edge: EdgePlan, column: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -38,8 +38,22 @@ def digest(value: object, place: str = "value") -> str:
 def _encoded(value: Any, place: str, depth: int) -> bytes:
     if depth > DEPTH:
         raise UserError("it is nested too deeply, or holds itself", place=place[:DEPTH], cure=_CURE)
-    tag, body = _scalar(value) or _compound(value, place, depth + 1)
+    quick = _QUICK.get(type(value))
+    tag, body = quick(value) if quick else _scalar(value) or _compound(value, place, depth + 1)
     return tag + str(len(body)).encode() + b":" + body
+
+
+_QUICK: Final[dict[type, Callable[[Any], tuple[bytes, bytes]]]] = {  # what `_scalar` says of them too
+    str: lambda value: (b"s", value.encode("utf-8", "surrogatepass")),
+    int: lambda value: (b"i", f"{value:x}".encode()),
+    bool: lambda value: (b"b", b"1" if value else b"0"),
+    type(None): lambda value: (b"N", b""),
+}
+
+
+def _inside(value: object, place: str, at: object) -> str:
+    """The place of a part; nothing goes wrong with those that `_QUICK` knows, so that none is spelled for them."""
+    return place if type(value) in _QUICK else f"{place}[{at!r}]"
 
 
 def _scalar(value: Any) -> tuple[bytes, bytes] | None:
@@ -65,14 +79,17 @@ def _compound(value: Any, place: str, depth: int) -> tuple[bytes, bytes]:
     if isinstance(value, Enum):
         return b"e", _encoded([type(value).__name__, value.name, value.value], place, depth)
     if isinstance(value, list | tuple):
-        items = b"".join(_encoded(v, f"{place}[{n}]", depth) for n, v in enumerate(value))
+        items = b"".join(_encoded(v, _inside(v, place, n), depth) for n, v in enumerate(value))
         names = getattr(value, "_fields", None)
         if names is None:
             return (b"l" if isinstance(value, list) else b"t"), items
         return b"T", _encoded([type(value).__name__, list(names)], place, depth) + items
     if isinstance(value, Mapping):
         pairs = sorted(
-            (_encoded(k, f"{place} key", depth), _encoded(v, f"{place}[{k!r}]", depth))
+            (
+                _encoded(k, place if type(k) in _QUICK else f"{place} key", depth),
+                _encoded(v, _inside(v, place, k), depth),
+            )
             for k, v in value.items()
         )
         return b"m", b"".join(k + v for k, v in pairs)

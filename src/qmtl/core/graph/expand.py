@@ -112,15 +112,17 @@ class _Expansion:
 
     def _rebuilt(self, node: Node, member: str) -> Node:
         """The node over what its upstreams became; `member` chooses their lane."""
-        edges = tuple(self._edge(edge, member) for edge in node.edges)
-        moved = any(new.node.node_id != old.node.node_id for new, old in zip(edges, node.edges, strict=True))
+        became = [self._lane(edge, member) for edge in node.edges]
+        moved = any(new.node.node_id != old.node.node_id for new, old in zip(became, node.edges, strict=True))
+        if not moved and node.node_id in self._nodes:
+            return self._nodes[node.node_id]
+        edges = tuple(_over(edge, lane) for edge, lane in zip(node.edges, became, strict=True))
         made = replace(node, edges=bundled(edges) if node.kind is NodeKind.OPERATOR else edges)
         return self._same(identified(made) if moved else made)
 
-    def _edge(self, edge: Edge, member: str) -> Edge:
+    def _lane(self, edge: Edge, member: str) -> _Resolved:
         became = self._done[edge.node]
-        lane = became[member] if isinstance(became, dict) else became
-        return _over(edge, lane)
+        return became[member] if isinstance(became, dict) else became
 
     def _only(self, edge: Edge) -> _Resolved:
         became = self._done[edge.node]
@@ -153,7 +155,9 @@ class _Expansion:
 
     def _over_members(self, node: Node) -> Node:
         if node.members:  # explicit: its members are part of its id
-            return identified(replace(node, edges=tuple(self._edge(edge, edge.name) for edge in node.edges)))
+            return identified(
+                replace(node, edges=tuple(_over(edge, self._lane(edge, edge.name)) for edge in node.edges))
+            )
         (edge,) = node.edges
         lanes = self._done[edge.node]
         if not isinstance(lanes, dict):
