@@ -23,8 +23,10 @@ def settings() -> Settings:
     return parse(os.environ)
 
 
-def slice_cache(given: Any = None) -> Reuse | None:
+def slice_cache(given: Any = None, strict: bool = False) -> Reuse | None:
     """Who keeps slices: `given` itself, or a cache in the folder or store that it names; None: as settings say.
+
+    `strict`: of a run that uses nothing another runtime computed.
 
     Raises UserError where the store that was named cannot be used; without that of the settings a run does.
     """
@@ -38,7 +40,7 @@ def slice_cache(given: Any = None) -> Reuse | None:
     if not where:
         return None
     try:
-        return SliceCache(blobs(where), Here(), watch=stopwatch)
+        return SliceCache(blobs(where), Here(strict), watch=stopwatch)
     except Unavailable as error:
         if given is None:
             return None

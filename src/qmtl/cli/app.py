@@ -163,6 +163,18 @@ def ops(
 
 
 @app.command()
+def env(as_json: Json = False) -> None:
+    """Show the runtime fingerprint, and what a run makes the same for all."""
+    from qmtl.cli.environment import environment, print_environment
+
+    document = environment()
+    if as_json:
+        _document(document)
+    else:
+        print_environment(document)
+
+
+@app.command()
 def demo(
     report: Annotated[Path, typer.Option("--report", help="where the report goes")] = Path("qmtl-demo.html"),
 ) -> None:

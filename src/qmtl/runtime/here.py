@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import platform
-from functools import cached_property
-from importlib.metadata import version
-
-from blake3 import blake3
-
+from qmtl.core.flow.fingerprint import TOLERANCE, Fingerprint, RuntimeCompat
 from qmtl.core.graph.ir import Node
-
-TOLERANCE = 1e-9
+from qmtl.runtime import environment
 
 
 class Here:
     """The interpreter, the packages that compute, and the machine that this process runs on."""
 
-    @cached_property
-    def text(self) -> str:
-        """The fingerprint as a person reads it."""
-        found = {"python": platform.python_version()}
-        found |= {name: version(name) for name in ("numpy", "numba", "qmtl")}
-        found |= {"cpu": platform.machine(), "os": platform.system(), "libc": "-".join(platform.libc_ver())}
-        return "; ".join(f"{name}={value}" for name, value in found.items())
+    def __init__(self, strict: bool = False) -> None:
+        """`strict`: for a run that uses nothing that another runtime computed."""
+        self._strict = strict
 
-    @cached_property
-    def name(self) -> str:
-        return blake3(self.text.encode()).hexdigest()[:16]
+    def of(self, node: Node) -> Fingerprint:
+        """That of a node: with the packages that its code names."""
+        found = environment.fingerprint()
+        return found if node.function is None else found.with_packages(environment.packages_of(node.function))
 
     def scope(self, node: Node) -> str:
-        return self.name
+        return self.of(node).digest
 
     def strict(self, node: Node) -> bool:
-        return False
+        return self._strict or node.meta.get("runtime_compat") == RuntimeCompat.STRICT
 
     def tolerance(self, node: Node) -> float:
-        return TOLERANCE
+        return float(node.meta.get("tolerance", TOLERANCE))

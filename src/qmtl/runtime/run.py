@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from qmtl.core.errors import UserError
 from qmtl.core.flow.instant import instant_text
 from qmtl.runtime.backtest import STREAMS, Executed
+from qmtl.runtime.environment import fingerprint
 from qmtl.runtime.result import Result
 from qmtl.runtime.slices import SliceCache
 
@@ -83,9 +82,6 @@ class Run:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Node ids, data digests, options and runtime of the run; plain values, fit for JSON."""
-        import numba
-        import numpy
-
         return {
             "strategies": [
                 {
@@ -102,16 +98,11 @@ class Run:
             "data": {str(key): digest for key, digest in self._executed.arrivals.digests.items()},
             "start": instant_text(self._executed.start),
             "end": instant_text(self._executed.end),
-            "options": {name: _plain(value) for name, value in self._options.items()},
-            "runtime": {
-                "python": platform.python_version(),
-                "numpy": numpy.__version__,
-                "numba": numba.__version__,
-                "qmtl": version("qmtl"),
-                "os": platform.system(),
-                "cpu": platform.machine(),
-                "libc": "-".join(platform.libc_ver()),
+            "options": {
+                name: _plain(value) for name, value in self._options.items() if name != "environment"
             },
+            "runtime": dict(fingerprint().fields)
+            | {"fingerprint": fingerprint().digest, "environment": self._options.get("environment", {})},
         }
 
     def report(self, path: str | Path) -> Path:

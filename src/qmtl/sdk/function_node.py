@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from qmtl.core.errors import UserError
+from qmtl.core.flow.fingerprint import TOLERANCE, RuntimeCompat
 from qmtl.core.graph import ir
 from qmtl.core.graph.duration import Duration
 from qmtl.sdk.code_identity import code_hash
@@ -32,6 +33,8 @@ class Settings:
     closing: ir.Closing = field(default_factory=ir.Closing)
     vectorized: bool = False
     label: str = ""
+    runtime_compat: RuntimeCompat = RuntimeCompat.LOOSE
+    tolerance: float = TOLERANCE
 
 
 def function_node(
@@ -73,6 +76,7 @@ def function_node(
                 wants_watermark=signature.wants_watermark,
                 vectorized=settings.vectorized,
                 label=settings.label,
+                meta={"runtime_compat": settings.runtime_compat, "tolerance": settings.tolerance},
             )
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, Literal, Never, ParamSpec, TypeVar, cast, overload
 
+from qmtl.core.flow.fingerprint import TOLERANCE, RuntimeCompat
 from qmtl.core.graph import ir
 from qmtl.core.graph.duration import Duration
 from qmtl.sdk.choice import choice, misplaced
@@ -24,6 +25,7 @@ Time = str | int | timedelta | Duration
 OnMissing = ir.OnMissing | Literal["skip", "fail"]
 AllIdle = ir.AllIdle | Literal["flush", "hold"]
 CoarseFrontier = ir.CoarseFrontier | Literal["structural", "strict"]
+Compat = RuntimeCompat | Literal["loose", "strict"]
 
 _SETTINGS = (
     "outputs",
@@ -34,6 +36,8 @@ _SETTINGS = (
     "coarse_frontier",
     "vectorized",
     "label",
+    "runtime_compat",
+    "tolerance",
 )
 
 
@@ -51,6 +55,8 @@ class Node(Columns[Series], Series):
     coarse_frontier  `"structural"`: do not wait for a coarser bar that cannot have ended; `"strict"`: wait
     vectorized       called once for several rows: windows of shape (rows, period), an array of one number per row
                      for each output; inputs are windows of rows of its own interval
+    runtime_compat   `"loose"`: what another runtime computed may be used once a sample has agreed; `"strict"`: never
+    tolerance        by how much, relatively, two runtimes may differ; neither is part of the node's id
     """
 
     __slots__ = ()
@@ -69,6 +75,8 @@ class Node(Columns[Series], Series):
         coarse_frontier: CoarseFrontier = "structural",
         vectorized: bool = False,
         label: str = "",
+        runtime_compat: Compat = "loose",
+        tolerance: float = TOLERANCE,
         **elsewhere: Never,
     ) -> Node:
         if elsewhere:
@@ -79,7 +87,10 @@ class Node(Columns[Series], Series):
             choice(ir.AllIdle, all_idle, "all_idle"),
             choice(ir.CoarseFrontier, coarse_frontier, "coarse_frontier"),
         )
-        settings = Settings(_names(outputs), interval, period, closing, vectorized, label)
+        compat = choice(RuntimeCompat, runtime_compat, "runtime_compat")
+        if not 0.0 <= tolerance < 1.0:
+            raise mistake("a tolerance is relative", value=tolerance, cure="for example 1e-9")
+        settings = Settings(_names(outputs), interval, period, closing, vectorized, label, compat, tolerance)
         return _built(function, inputs, params or {}, settings)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -143,6 +154,8 @@ def node(
     all_idle: AllIdle = "flush",
     coarse_frontier: CoarseFrontier = "structural",
     label: str = "",
+    runtime_compat: Compat = "loose",
+    tolerance: float = TOLERANCE,
 ) -> Callable[[Callable[P, R]], NodeFunction[P, R]]: ...
 def node(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make an author's function a node: `@node(outputs=("score",))`; settings are those of :class:`Node`."""

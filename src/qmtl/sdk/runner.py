@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from qmtl.core.errors import UserError
+from qmtl.core.flow.fingerprint import RuntimeCompat
 from qmtl.core.flow.instant import parse_instant
 from qmtl.core.graph import ir
+from qmtl.sdk.choice import choice
 from qmtl.sdk.strategy import Strategy, build
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Runner:
         periods_per_year: float = 365,
         membership: Mapping[str, tuple[Any, Any]] | None = None,
         cache: Any = None,
+        runtime_compat: Literal["loose", "strict"] = "loose",
     ) -> Run:
         """Run one or many strategies over `data`; what they share is computed once.
 
@@ -51,20 +54,22 @@ class Runner:
                        queries that find it (E16); its earlier history only fills windows. Default: always
         cache          where results of authors' functions are kept and found: a folder, the URL of a store, or False
                        for nowhere. Default: QMTL_CACHE, else the user's cache folder
+        runtime_compat "strict": nothing that another runtime computed is used; "loose": as the nodes say
 
         Raises :class:`UserError` for a mistake in a strategy or in the data, naming place, value and cure.
         """
         from qmtl.core.control.costs import Costs as NoCosts
+        from qmtl.runtime.environment import normalise
         from qmtl.runtime.progress import shown
 
+        options: dict[str, Any] = {"environment": normalise()}
+        strict = choice(RuntimeCompat, runtime_compat, "runtime_compat") is RuntimeCompat.STRICT
         chosen = _strategies(strategies)
         times = _times(start, end, origin)
         graphs = _concrete([build(strategy) for strategy in chosen], data, _spans(membership or {}))
-        options: dict[str, Any] = {
-            "finished": finished,
-            "origin": str(origin) if origin is not None else None,
-        }
+        options |= {"finished": finished, "origin": str(origin) if origin is not None else None}
         options["periods_per_year"] = periods_per_year
+        options["runtime_compat"] = runtime_compat
         with shown(progress) as report:
             return _run(
                 chosen,
@@ -77,6 +82,7 @@ class Runner:
                 record_inputs,
                 options,
                 cache,
+                strict,
             )
 
     @staticmethod
@@ -223,12 +229,13 @@ def _run(
     record: Iterable[Any],
     options: dict[str, Any],
     cache: Any,
+    strict: bool,
 ) -> Run:
     from qmtl.runtime.result import Result
     from qmtl.runtime.run import Run
 
     asked = [one if isinstance(one, str) else one.node_id for one in record]
-    reuse = _cache(cache, graphs)
+    reuse = _cache(cache, graphs, strict)
     executed = _executed(graphs, _load(graphs, data, finished), times, report, asked, reuse)
     if reuse is not None:
         reuse.flush()
@@ -236,11 +243,11 @@ def _run(
     return Run(executed, chosen, results, options | {"costs": str(costs)}, options["periods_per_year"], reuse)
 
 
-def _cache(given: Any, graphs: list[ir.Graph]) -> Any:
+def _cache(given: Any, graphs: list[ir.Graph], strict: bool) -> Any:
     """Who keeps slices of these graphs' nodes; None where no node is an author's function, or nobody does."""
     from qmtl.runtime.backtest import unique_nodes
     from qmtl.wiring import slice_cache
 
     if given is False or not any(n.kind is ir.NodeKind.FUNCTION for n in unique_nodes(graphs).values()):
         return None
-    return slice_cache(given)
+    return slice_cache(given, strict)

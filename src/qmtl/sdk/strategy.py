@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
+from qmtl.core.flow.fingerprint import RuntimeCompat
 from qmtl.core.graph import ir
 from qmtl.core.graph.lint import lint
+from qmtl.sdk.choice import choice
 from qmtl.sdk.declaring import definition
 from qmtl.sdk.operand import Lanes, Operand
 from qmtl.sdk.panel import Panel, PanelStream
@@ -29,8 +31,11 @@ class _Declared:
 class Strategy:
     """A strategy: annotated class attributes are its parameters, `define` says what is computed.
 
-    Parameters are given by keyword (`Trend(fast=8)`) and checked against their annotations.
+    Parameters are given by keyword (`Trend(fast=8)`) and checked against their annotations. With
+    ``runtime_compat = "strict"`` (no annotation) its nodes use nothing that another runtime computed.
     """
+
+    runtime_compat = "loose"
 
     _declared: _Declared | None = None
     _given: Mapping[str, Any] = {}
@@ -169,5 +174,9 @@ def build(strategy: Strategy) -> ir.Graph:
         declared=tuple(nodes),
         params=tuple(sorted(strategy.parameters.items())),
     )
+    if choice(RuntimeCompat, strategy.runtime_compat, "runtime_compat") is RuntimeCompat.STRICT:
+        for node in nodes:
+            if "tolerance" in node.meta:
+                node.meta["runtime_compat"] = RuntimeCompat.STRICT
     lint(graph)
     return graph

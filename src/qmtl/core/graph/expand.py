@@ -108,7 +108,13 @@ class _Expansion:
         return self._found[query.node_id]
 
     def _same(self, node: Node) -> Node:
-        return self._nodes.setdefault(node.node_id, node)
+        """The node of this content; where two differ in what they ask of a runtime, the stricter wins."""
+        known = self._nodes.setdefault(node.node_id, node)
+        if known is not node and "tolerance" in node.meta:
+            compat = {known.meta["runtime_compat"], node.meta["runtime_compat"]}
+            known.meta["runtime_compat"] = max(compat)  # loose < strict
+            known.meta["tolerance"] = min(known.meta["tolerance"], node.meta["tolerance"])
+        return known
 
     def _rebuilt(self, node: Node, member: str) -> Node:
         """The node over what its upstreams became; `member` chooses their lane."""
