@@ -100,8 +100,26 @@ def bind(name: str, params: Mapping[str, Any]) -> tuple[Operator, tuple[tuple[st
             value=name,
             cure=f"did you mean {near[0]!r}?" if near else "see: qmtl ops",
         )
-    operator = known[name]
-    names = [param.name for param in operator.params]
+    plain = _PLAIN.issuperset(map(type, params.values()))
+    key = (name, *((given, type(value), repr(value)) for given, value in params.items())) if plain else None
+    bound = None if key is None else _bound.get(key)
+    if bound is None:
+        bound = _binding(known[name], params)
+        if key is not None:
+            if len(_bound) >= _MOST:
+                _bound.clear()
+            _bound[key] = bound
+    return bound
+
+
+Bound = tuple[Operator, tuple[tuple[str, Any], ...], Kernel]
+_bound: dict[object, Bound] = {}  # by name and parameters: a grid asks for the same ones again and again
+_MOST: Final = 1 << 16
+_PLAIN: Final = frozenset({int, float, bool, str, type(None)})  # told apart by type and spelling
+
+
+def _binding(operator: Operator, params: Mapping[str, Any]) -> Bound:
+    name, names = operator.name, [param.name for param in operator.params]
     for given in params:
         if given not in names:
             raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -30,13 +30,14 @@ STREAMS = (NodeKind.BARS, NodeKind.TICKS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Executed:
-    """An engine that has seen all its arrivals."""
+    """An engine that has seen all its arrivals. `bars`: what is traded, by node id, read once for all strategies."""
 
     engine: Engine
     arrivals: Arrivals
     nodes: dict[str, Node]  # by id, in topological order
     start: int
     end: int
+    bars: dict[str, Any] = field(default_factory=dict)
 
 
 def unique_nodes(graphs: Iterable[Graph]) -> dict[str, Node]:

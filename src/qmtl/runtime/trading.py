@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmtl.core.control.account import Account, trade
 from qmtl.core.control.portfolio import Decisions, TradedStream
@@ -42,21 +43,24 @@ def _traded(result: Any, name: str, node: Node, weight: Column) -> TradedStream:
                 value=", ".join(node.outputs),
                 cure="read it with fields=OHLCV",
             )
-    group, lane = result.place(node)
     assert node.interval_ns is not None
+    known = result._executed.bars
+    if node.node_id not in known:
+        known[node.node_id] = _bars(result, node)
+    start, opens, closes = known[node.node_id]
+    decisions = _decisions(result, node.interval_ns, weight)
+    return TradedStream(name, node.interval_ns, start, opens, closes, decisions)
+
+
+def _bars(result: Any, node: Node) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Starts, opens and closes of the bars of a stream as they first came."""
+    group, lane = result.place(node)
     cells, _ = first_version(
         cells_of(result._executed.engine, group, lane, result._executed.start), result.changes(node)
     )
     bars = np.flatnonzero(cells.status == VALUE)
     opens, closes = (cells.value[bars, node.outputs.index(c)] for c in ("open", "close"))
-    return TradedStream(
-        name,
-        node.interval_ns,
-        cells.bucket[bars],
-        opens,
-        closes,
-        _decisions(result, node.interval_ns, weight),
-    )
+    return cells.bucket[bars], opens, closes
 
 
 def _decisions(result: Any, interval: int, weight: Column) -> Decisions:

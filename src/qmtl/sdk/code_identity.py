@@ -12,6 +12,7 @@ import functools
 import hashlib
 import sys
 import sysconfig
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -153,7 +154,7 @@ def _function(function: FunctionType, path: Path) -> object:
         )
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     inside = {name: cell.cell_contents for name, cell in cells if _filled(cell)}
-    known = {**vars(builtins), **function.__globals__, **inside}
+    known = ChainMap(inside, function.__globals__, vars(builtins))  # no copy: a module may be large
     free = [_free(function, chain, known, inner, chain[0] in said.optional) for chain in said.free]
     imports = [_imported(dotted, level, function.__globals__, inner) for dotted, level in said.imports]
     defaults = [_identity(v, inner, "a default") for v in function.__defaults__ or ()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 
 from qmtl.core.graph.ir import Node
 from qmtl.core.graph.node_id import id_of
@@ -15,12 +14,16 @@ _open: ContextVar[list[Node] | None] = ContextVar("qmtl_open_definition", defaul
 
 
 def declare(node: Node) -> Node:
-    """The node with its place and id; part of the strategy being defined, if one is."""
-    declared = replace(node, place=node.place or author_place(), node_id=id_of(node))
+    """The node with its place and id; part of the strategy being defined, if one is.
+
+    It is given here before anybody else has it, and so completed in place: a copy costs more than all the rest.
+    """
+    object.__setattr__(node, "place", node.place or author_place())
+    object.__setattr__(node, "node_id", id_of(node))
     nodes = _open.get()
     if nodes is not None:
-        nodes.append(declared)
-    return declared
+        nodes.append(node)
+    return node
 
 
 @contextmanager

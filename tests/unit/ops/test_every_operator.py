@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from qmtl.core.errors import UserError
 from qmtl.core.flow.kernel import Kernel, KernelKind
 from qmtl.ops.registry import REQUIRED, bind, operators
 
@@ -85,3 +86,12 @@ def test_cuts_do_not_change_a_bit(name: str) -> None:
 
 def test_there_are_enough_operators() -> None:
     assert len(CASES) >= 60
+
+
+def test_parameters_that_only_look_alike_are_bound_apart() -> None:
+    """What was bound once is remembered; 1, 1.0 and True are equal in Python, and not alike to an operator."""
+    assert bind("lag", {"n": 1}) is bind("lag", {"n": 1})
+    for wrong in (1.0, True, "1", None):
+        with pytest.raises(UserError, match="not a int"):
+            bind("lag", {"n": wrong})
+    assert bind("lag", {"n": 1})[1] == (("n", 1),)
