@@ -121,7 +121,7 @@ class _Expansion:
         became = [self._lane(edge, member) for edge in node.edges]
         moved = any(new.node.node_id != old.node.node_id for new, old in zip(became, node.edges, strict=True))
         if not moved and node.node_id in self._nodes:
-            return self._nodes[node.node_id]
+            return self._same(node)
         edges = tuple(_over(edge, lane) for edge, lane in zip(node.edges, became, strict=True))
         made = replace(node, edges=bundled(edges) if node.kind is NodeKind.OPERATOR else edges)
         return self._same(identified(made) if moved else made)
