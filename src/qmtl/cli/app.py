@@ -12,7 +12,7 @@ import typer
 from qmtl import QmtlError
 from qmtl.cli.cache import app as cache
 from qmtl.cli.options import Cache, Cat, Datas, End, File, Json, Sets, Stamp, Start, Tz
-from qmtl.cli.questions import why
+from qmtl.cli.questions import verify, why
 from qmtl.cli.servers import servers
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(servers, name="servers")
 app.add_typer(cache, name="cache")
 app.command()(why)
+app.command()(verify)
 
 
 @app.callback(invoke_without_command=True)

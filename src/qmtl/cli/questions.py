@@ -47,6 +47,38 @@ def why(
         print_why(found, runtime)
 
 
+def verify(
+    file: File,
+    data: Datas = [],  # noqa: B006
+    catalog: Cat = None,
+    sets: Sets = [],  # noqa: B006
+    tz: Tz = None,
+    stamp: Stamp = "open",
+    buckets: Annotated[int, typer.Option("--buckets", help="of each node, shown to it again")] = 200,
+    seed: Annotated[int, typer.Option("--seed", help="of the buckets drawn, and of data made up")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Ask whether the author's functions in FILE depend on nothing but what they are shown.
+
+    Without data it is made up. Ends with 1 where something was found.
+    """
+    from qmtl.cli.backtest import data_of
+    from qmtl.cli.loading import strategy_from
+    from qmtl.cli.verify import print_verified
+    from qmtl.sdk.runner import Runner
+
+    strategy = strategy_from(file, sets)
+    made_up = not data and catalog is None
+    given = None if made_up else data_of(data, catalog, tz, stamp)
+    found = Runner.verify(strategy, given, buckets=buckets, seed=seed)
+    if as_json:
+        _document(found.document() | {"data": "made up" if made_up else "given"})
+    else:
+        print_verified(found, made_up)
+    if not found:
+        raise typer.Exit(1)
+
+
 def _document(document: Any) -> None:
     json.dump(document, sys.stdout, indent=1, allow_nan=False, default=str)
     sys.stdout.write("\n")

@@ -21,6 +21,7 @@ def print_why(found: Derivation, runtime: dict[str, Any]) -> None:
     if not console.is_terminal:
         console = Console(width=WIDE)
     console.print(_tree(found))
+    runtime = {name: value for name, value in runtime.items() if isinstance(value, str)}
     console.print(
         "[dim]runtime  " + escape(" · ".join(f"{k} {v}" for k, v in runtime.items())), highlight=False
     )

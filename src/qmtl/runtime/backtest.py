@@ -90,8 +90,9 @@ def execute(
     progress: Progress | None = None,
     record: Sequence[str] = (),
     reuse: Reuse | None = None,
+    cuts: Sequence[int] | None = None,
 ) -> Executed:
-    """Run `nodes` over `arrivals`.
+    """Run `nodes` over `arrivals`, cut before those numbered `cuts` (default: where it is quick).
 
     `origin` (ns): of every stream, or by node id; default each stream's earliest data (E10). `record`: node ids whose
     inputs are kept with every emission. `reuse`: who keeps slices of author's nodes.
@@ -117,7 +118,7 @@ def execute(
         group, lane = engine.plan.home[node_id]
         engine.flow.log.inputs[group.index, lane] = []
     _reserve(engine, arrivals)
-    feed(engine, arrivals, progress)
+    feed(engine, arrivals, progress, cuts)
     return Executed(
         engine, arrivals, nodes, start if start is not None else min(origins.values(), default=0), end
     )
@@ -146,12 +147,19 @@ def _reserve(engine: Engine, arrivals: Arrivals) -> None:
         timeline.reserve(floor_to(int(times.min()), interval), floor_to(int(times.max()), interval))
 
 
-def feed(engine: Engine, arrivals: Arrivals, progress: Progress | None) -> None:
+def feed(
+    engine: Engine, arrivals: Arrivals, progress: Progress | None, cuts: Sequence[int] | None = None
+) -> None:
     """Advance the engine over all arrivals, in chunks (how they are cut changes nothing: E15)."""
     total = len(arrivals)
     reuse = engine.flow.reuse
-    cuts = list(range(0, total, CHUNK)) if reuse is None else _at_boundaries(engine, arrivals, reuse.span)
-    for at, stop in pairwise([*cuts, total]):
+    if cuts is not None:
+        chosen = sorted({0, *(cut for cut in cuts if 0 < cut < total)})
+    elif reuse is None:
+        chosen = list(range(0, total, CHUNK))
+    else:
+        chosen = _at_boundaries(engine, arrivals, reuse.span)
+    for at, stop in pairwise([*chosen, total]):
         engine.advance(arrivals, at, stop)
         if progress is not None:
             progress(stop, total)

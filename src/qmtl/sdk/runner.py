@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from qmtl.core.errors import UserError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qmtl.core.control.costs import Costs
     from qmtl.runtime.lookahead import LookAhead
     from qmtl.runtime.run import Run
+    from qmtl.runtime.verify import Verified
 
 
 class Runner:
@@ -115,6 +116,70 @@ class Runner:
         loaded = _load(graphs, data, finished)
         return look_ahead(run, loaded, cuts=cuts, seed=seed, graphs=graphs, costs=costs)
 
+    @staticmethod
+    def verify(
+        strategy: Strategy,
+        data: Any = None,
+        *,
+        buckets: int = 200,
+        seed: int = 0,
+        start: Any = None,
+        end: Any = None,
+        origin: Any = None,
+        membership: Mapping[str, tuple[Any, Any]] | None = None,
+    ) -> Verified:
+        """Ask whether the author's own functions depend on nothing but what they are shown.
+
+        Each is shown `buckets` windows of a run again, drawn by `seed`: twice, in other orders, in processes of their
+        own, watched for clocks, chance and files; and the run is cut otherwise. Without data it is made up: random
+        walks. The answer is true when nothing was found. The other options are those of `backtest`.
+        """
+        from qmtl.runtime.environment import normalise
+        from qmtl.runtime.verify import verify
+        from qmtl.sdk.runner_fresh import in_fresh_processes
+
+        normalise()
+        times = _times(start, end, origin)
+        graphs = [build(strategy)]
+        graphs = _made_up(graphs) if data is None else _concrete(graphs, data, _spans(membership or {}))
+
+        def run(arrivals: Any, cuts: Any) -> Any:
+            return _executed(graphs, arrivals, times, None, (), cuts=cuts)
+
+        def fresh(jobs: Any, seeds: Any) -> Any:
+            return in_fresh_processes(strategy, jobs, seeds)
+
+        return verify(run, _growing(graphs, data, seed), fresh, buckets=buckets, seed=seed)
+
+
+GROWING = (2_000, 16_000, 128_000)  # bars made up, or arrivals of the data, until every function is called
+
+
+def _made_up(graphs: list[ir.Graph]) -> list[ir.Graph]:
+    from qmtl.core.graph.expand import expand
+    from qmtl.runtime.random_walk import members
+
+    return expand(graphs, members, {})
+
+
+def _growing(graphs: list[ir.Graph], data: Any, seed: int) -> Iterator[Any]:
+    """Ever more of the data, or of made-up data."""
+    from qmtl.runtime.backtest import unique_nodes, wanted_sources
+    from qmtl.runtime.random_walk import tables
+    from qmtl.runtime.verify import first_of
+
+    if data is None:
+        wanted = wanted_sources(unique_nodes(graphs).values(), graphs)
+        for bars in GROWING:
+            yield _load(graphs, tables(wanted, bars, seed), True)
+        return
+    loaded = _load(graphs, data, True)
+    for count in GROWING:
+        yield first_of(loaded, 10 * count)
+        if len(loaded) <= 10 * count:
+            return
+    yield loaded
+
 
 def _times(start: Any, end: Any, origin: Any) -> dict[str, int | None]:
     """The options of a run that are instants, in ns."""
@@ -203,6 +268,7 @@ def _executed(
     report: Any,
     record: Iterable[str],
     reuse: Any = None,
+    cuts: Any = None,
 ) -> Any:
     from qmtl.runtime.backtest import execute, unique_nodes
 
@@ -215,6 +281,7 @@ def _executed(
         progress=report,
         record=list(record),
         reuse=reuse,
+        cuts=cuts,
     )
 
 
