@@ -9,7 +9,7 @@ import msgspec
 
 from qmtl.core.errors import Corrupt, Missing, UserError
 from qmtl.ports.blobs import Blobs
-from qmtl.runtime.slices import DISOWNED, FOLDER, Actions
+from qmtl.runtime.slices import DISOWNED, FOLDER, Actions, forget
 
 YOUNG_NS = 3600 * 1_000_000_000  # content without a record may be that of a run that is about to write it
 
@@ -47,15 +47,14 @@ def stats(store: Blobs) -> Stats:
     for _, actions in _records(store):
         if actions is None:
             continue
-        found.packs += 1
         found.slices += len(actions.slices)
-        found.bytes += held.get(actions.pack, 0)
         found.dangling += actions.pack not in held
         found.seconds += sum(action.seconds for action in actions.slices)
         nodes |= {action.node_id for action in actions.slices}
         scopes |= {action.scope for action in actions.slices}
         named.add(actions.pack)
-    found.nodes, found.runtimes = len(nodes), len(scopes)
+    found.nodes, found.runtimes, found.packs = len(nodes), len(scopes), len(named)
+    found.bytes = sum(held.get(pack, 0) for pack in named)
     found.unnamed = len(held.keys() - named)
     found.disowned = len(store.list_records(DISOWNED))
     return found
@@ -67,21 +66,21 @@ def collect(store: Blobs, keep_bytes: int) -> tuple[int, int]:
     A record goes before its pack: killed between the two, there is a pack that nobody names.
     """
     held = sorted(store.stored(), key=lambda each: -each.modified)
-    records = {actions.pack: name for name, actions in _records(store) if actions is not None}
+    packs = {actions.pack for _, actions in _records(store) if actions is not None}
     newest, kept, blobs, freed = max((each.modified for each in held), default=0), 0, 0, 0
     for each in held:
-        named = each.digest in records
+        named = each.digest in packs
         kept += each.size if named else 0
         if (kept <= keep_bytes) if named else (each.modified > newest - YOUNG_NS):
             continue
         if named:
-            store.delete_record(records[each.digest])
+            forget(store, each.digest)
         store.delete(each.digest)
         blobs, freed = blobs + 1, freed + each.size
     there = {each.digest for each in held}
-    for pack, name in records.items():
-        if pack not in there and not store.has(pack):
-            store.delete_record(name)
+    for pack in packs - there:
+        if not store.has(pack):
+            forget(store, pack)
     return blobs, freed
 
 
@@ -98,7 +97,7 @@ def audit(store: Blobs) -> Audit:
             store.seal(each.digest)
         except Corrupt as error:
             found.corrupt.append(str(error))
-            store.delete_record(f"{FOLDER}{each.digest}")
+            forget(store, each.digest)
         except Missing:  # collected meanwhile
             continue
         else:

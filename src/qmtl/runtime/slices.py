@@ -1,10 +1,10 @@
 """The slice cache (R6): results of authors' nodes, kept under what they were computed from.
 
 Content and action are apart. Slices are Arrow record batches, packed into blobs; an *action record* says for each
-slice of a pack which key it answers, by which runtime, where it lies, and what it cost. A key is that of ``(NodeID,
-input_window_hash, params_hash)``; an answer belongs to a runtime (R3). A pack is durable before its record is written,
-and a hit reads and verifies content before it counts, so neither a kill nor an eviction leaves a record that answers
-wrongly.
+slice of a pack which key it answers, by which runtime, where it lies, and what it cost; runtimes that agree to the bit
+have a record each of one pack. A key is that of ``(NodeID, input_window_hash, params_hash)``; an answer belongs to a
+runtime (R3). A pack is durable before its record is written, and a hit reads and verifies content before it counts, so
+neither a kill nor an eviction leaves a record that answers wrongly.
 
 **What is kept.** A slice that took less than `CHEAP` seconds to compute is not worth reading back: it is computed again
 (`recomputed: cheaper`). Failures are never kept. One hit in a hundred (`check`) is computed again and compared; a
@@ -26,6 +26,7 @@ import numpy as np
 from blake3 import blake3
 
 from qmtl.core.errors import Corrupt, Missing, Unavailable
+from qmtl.core.flow.digest import named
 from qmtl.core.flow.entry import same
 from qmtl.core.flow.reuse import SPAN, Slice
 from qmtl.core.flow.timeline import VALUE
@@ -234,7 +235,8 @@ class SliceCache:
             return
         try:
             digest = self._store.put(pack.buffers)
-            self._store.set_record(f"{FOLDER}{digest}", msgspec.msgpack.encode(Actions(digest, pack.actions)))
+            content = msgspec.msgpack.encode(Actions(digest, pack.actions))
+            self._store.set_record(f"{FOLDER}{digest}/{named([content])[:16]}", content)
         except Unavailable as error:  # a run does not fail for want of a place to keep its results
             self._away.append(str(error))
             return
@@ -276,7 +278,7 @@ class SliceCache:
 
     def _forget(self, pack: str) -> None:
         """Believe nothing of a pack any more."""
-        self._store.delete_record(f"{FOLDER}{pack}")
+        forget(self._store, pack)
         for known in self._known.values():
             for one in [one for one, found in known.items() if found[0] == pack]:
                 del known[one]
@@ -318,6 +320,12 @@ class SliceCache:
         for event in self.events:
             found.setdefault(event.node_id, []).append(event)
         return found
+
+
+def forget(store: Blobs, pack: str) -> None:
+    """Let the records of a pack go."""
+    for name in store.list_records(f"{FOLDER}{pack}/"):
+        store.delete_record(name)
 
 
 def equal(a: Slice, b: Slice) -> bool:

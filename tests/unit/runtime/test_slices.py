@@ -158,7 +158,7 @@ def forge(store: MemoryBlobs) -> None:
             values[-1] += 1.0
             forged.append(bytes(encoded(Slice(known.status, values), ("value",))))
         digest = store.put(forged)
-        store.set_record(FOLDER + digest, msgspec.msgpack.encode(Actions(digest, actions.slices)))
+        store.set_record(f"{FOLDER}{digest}/forged", msgspec.msgpack.encode(Actions(digest, actions.slices)))
 
 
 def test_hits_are_checked_and_a_difference_is_told(filled: MemoryBlobs) -> None:
@@ -197,6 +197,14 @@ def test_a_loose_node_does_not_take_what_disagrees(filled: MemoryBlobs) -> None:
     assert (cache.counts.differs, cache.counts.computed, cache.counts.across) == (4, 4 * (SLICES - 1), 0)
     assert any("differ" in note for note in made.notes)
     assert values(made) == values(backtest(outputs, given(), cache=False))
+
+
+def test_runtimes_that_agree_to_the_bit_keep_what_each_computed(filled: MemoryBlobs) -> None:
+    """Their packs are one blob; a record of the one must not take the place of the other's."""
+    run(filled, Local("there", strict=True))
+    for name in ("here", "there"):
+        _, cache = run(filled, Local(name, strict=True))
+        assert (cache.counts.reused, cache.counts.computed) == (4 * SLICES, 0)
 
 
 def test_two_runs_with_equal_slices_meet_though_they_begin_elsewhere(filled: MemoryBlobs) -> None:
