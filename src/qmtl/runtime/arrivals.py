@@ -57,6 +57,11 @@ class SourceKey:
         return (self.interval_ns or 0, self.id)
 
 
+def _bytes(values: NDArray[Any]) -> memoryview:
+    """The bytes of an array in C order, not copied where they lie so."""
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """The events of one source, row by row in their order of arrival. Times in nanoseconds UTC."""
@@ -74,11 +79,11 @@ class Source:
     def digest(self) -> str:
         """BLAKE3 (hex) of the content: fields, times, values (every NaN the same), ids and revisions."""
         state = blake3(repr((self.key.id, self.key.interval_ns, self.fields, self.values.shape)).encode())
-        state.update(self.event_ns.tobytes())
-        state.update(self.available_ns.tobytes())
+        state.update(_bytes(self.event_ns))
+        state.update(_bytes(self.available_ns))
         unknown = np.isnan(self.values)
         values = np.where(unknown, np.nan, self.values) if unknown.any() else self.values
-        state.update(values.tobytes())
+        state.update(_bytes(values))
         for name, column in (("id", self.event_id), ("revision", self.revision)):
             if column is None:
                 continue
@@ -239,6 +244,9 @@ def _clock(sources: Sequence[Source], rank: int) -> _Part:
 
 def _in_order(parts: Sequence[_Part]) -> tuple[NDArray[np.uint8], NDArray[np.int32], I64, I64, I64]:
     """The columns (kind, source, row, event_ns, available_ns), stably sorted by (key, rank)."""
+    if len(parts) == 1:  # in its order already
+        one = parts[0]
+        return one.kind, one.source, one.row, one.event_ns, one.available_ns
     ranked = sorted(parts, key=lambda part: part.rank)  # so that a stable sort by key alone keeps the rank
 
     def joined(columns: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
