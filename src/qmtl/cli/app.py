@@ -12,7 +12,7 @@ import typer
 from qmtl import QmtlError
 from qmtl.cli.cache import app as cache
 from qmtl.cli.options import Cache, Cat, Datas, End, File, Json, Sets, Stamp, Start, Tz
-from qmtl.cli.questions import verify, why
+from qmtl.cli.questions import diff, verify, why
 from qmtl.cli.servers import servers
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(servers, name="servers")
 app.add_typer(cache, name="cache")
 app.command()(why)
+app.command()(diff)
 app.command()(verify)
 
 
@@ -50,20 +51,26 @@ def run(
     fee_bps: Annotated[float, typer.Option("--fee-bps", help="fee of a trade in basis points")] = 0.0,
     slippage_bps: Annotated[float, typer.Option("--slippage-bps", help="slippage in basis points")] = 0.0,
     report: Annotated[Path | None, typer.Option("--report", help="write the HTML report there")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="keep the run there, for qmtl diff")] = None,
     where: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Backtest the strategy in FILE over data on this machine."""
     from qmtl.cli.backtest import backtest, print_run, run_document
     from qmtl.cli.loading import strategy_from
+    from qmtl.runtime.saved import refuse_existing
 
     strategy = strategy_from(file, sets)
+    if save is not None:
+        refuse_existing(save)
     costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
     done = backtest(strategy, data, catalog, tz, stamp, start, end, costs, where, quiet=as_json)
     if as_json:
         _document(run_document(done, strategy))
     else:
         print_run(done, strategy)
+    if save is not None:
+        done.save(save)
     if report is not None:
         written = done[strategy].report(report)
         if not as_json:

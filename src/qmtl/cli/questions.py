@@ -1,9 +1,10 @@
-"""`qmtl why`: the commands that ask how results came to be; how they are printed is in the modules beside this one."""
+"""`qmtl why | diff | verify` ask how results came to be; how the answers are printed is in the modules beside this."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,28 @@ def why(
         _document(found.document() | {"runtime": runtime})
     else:
         print_why(found, runtime)
+
+
+def diff(
+    one: Annotated[Path, typer.Argument(metavar="RUN", help="a run that `qmtl run --save` kept")],
+    other: Annotated[Path, typer.Argument(metavar="RUN", help="another one")],
+    as_json: Json = False,
+) -> None:
+    """Say what makes two runs differ (data, code, runtime, options), and where their results differ first.
+
+    Ends with 0 where the results are equal, 1 where they are not, 2 on an error.
+    """
+    from qmtl.cli.diff import print_difference
+    from qmtl.runtime.difference import compare
+    from qmtl.runtime.saved import SavedRun
+
+    found = compare(SavedRun(one), SavedRun(other))
+    if as_json:
+        _document(found.document())
+    else:
+        print_difference(found)
+    if found:
+        raise typer.Exit(1)
 
 
 def verify(

@@ -105,6 +105,15 @@ class Run:
             | {"fingerprint": fingerprint().digest, "environment": self._options.get("environment", {})},
         }
 
+    def save(self, path: str | Path) -> Path:
+        """Write the run to a folder, complete in itself, for `qmtl diff`; returns it. See :mod:`qmtl.runtime.saved`.
+
+        Raises :class:`UserError` where something is there already.
+        """
+        from qmtl.runtime.saved import save
+
+        return save(self, Path(path))
+
     def report(self, path: str | Path) -> Path:
         """The report of its only strategy; of several, say which: ``run[strategy].report(path)``."""
         return self.__getattr__("report")(path)  # type: ignore[no-any-return]
