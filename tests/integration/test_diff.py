@@ -88,7 +88,9 @@ def inherited(found: Difference) -> set[str]:
 def test_equal_runs_are_equal_in_everything(base: SavedRun, tmp_path: Path) -> None:
     found = compare(base, keep(tmp_path, "again", Base()))
     assert not found
-    assert found.results == found.origins == found.data == found.code == found.runtime == found.options == ()
+    assert (
+        found.results == found.divergences == found.data == found.code == found.runtime == found.options == ()
+    )
     assert found.nodes == 9
 
 
@@ -96,19 +98,24 @@ def test_a_changed_function_is_told_from_what_reads_it(base: SavedRun, tmp_path:
     found = compare(base, keep(tmp_path, "recoded", Recoded()))
     assert own(found) == {"other_score": {"code"}} and inherited(found) == {"ema", "clip"}
     assert [one.name for one in found.results] == ["output score", "output smooth", "target A", "equity"]
-    (origin,) = found.origins
+    (divergence,) = found.divergences
     values = (Runner.backtest(one(), DATA, cache=False)[0].frame("score")["score"] for one in (Base, Recoded))
     first, second = (one.dropna() for one in values)
-    assert origin.first.bucket == at(6) == first.index[0].isoformat().replace("+00:00", "Z")
-    assert (origin.first.one, origin.first.other) == (repr(float(first.iloc[0])), repr(float(second.iloc[0])))
-    assert origin.because[0].startswith("code: ")
+    assert divergence.first.bucket == at(6) == first.index[0].isoformat().replace("+00:00", "Z")
+    assert (divergence.first.one, divergence.first.other) == (
+        repr(float(first.iloc[0])),
+        repr(float(second.iloc[0])),
+    )
+    assert divergence.because[0].startswith("code: ")
 
 
 def test_changed_parameters_and_windows(base: SavedRun, tmp_path: Path) -> None:
     found = compare(base, keep(tmp_path, "changed", Base(k=3.0, fast=4)))
     assert own(found) == {"sma": {"parameter n", "window of x"}, "score": {"parameter k"}}
     assert {one.what for one in found.options} == {"strategy", "parameter k", "parameter fast"}
-    assert [one.first.name.split(" → ")[-1] for one in found.origins] == ["px"], "the average: first of all"
+    assert [one.first.name.split(" → ")[-1] for one in found.divergences] == ["px"], (
+        "the average: first of all"
+    )
 
 
 def test_a_changed_bar_is_found_in_data_and_bucket(base: SavedRun, tmp_path: Path) -> None:
@@ -116,13 +123,13 @@ def test_a_changed_bar_is_found_in_data_and_bucket(base: SavedRun, tmp_path: Pat
     changed.loc[2000, "close"] = 77.0
     found = compare(base, keep(tmp_path, "bar", Base(), {"A": changed, "B": DATA["B"]}))
     assert [one.what for one in found.data] == ["A 1m"] and not found.code
-    (origin,) = found.origins
+    (divergence,) = found.divergences
     assert (
-        origin.first.bucket == at(2000)
-        and origin.first.other == "77.0"
-        and origin.first.name.endswith(".close")
+        divergence.first.bucket == at(2000)
+        and divergence.first.other == "77.0"
+        and divergence.first.name.endswith(".close")
     )
-    assert origin.because == ("data of A 1m",)
+    assert divergence.because == ("data of A 1m",)
     by_name = {one.name: one.bucket for one in found.results}
     assert by_name["output score"] == by_name["output smooth"] == at(2000)
 
@@ -167,14 +174,14 @@ def test_arrivals_that_come_late_change_no_final_table(tmp_path: Path) -> None:
 def test_a_shorter_run_is_equal_where_both_have_results(base: SavedRun, tmp_path: Path) -> None:
     short = keep(tmp_path, "short", Base(), end=at(1500))
     found = compare(base, short)
-    assert found and not found.results and not found.origins and not found.same_range
+    assert found and not found.results and not found.divergences and not found.same_range
     assert [one.what for one in found.options] == ["end"] and found.end == at(1500)
     assert [one.what for one in found.data] == [], "the same data were given"
 
 
 def test_costs_change_the_account_alone(base: SavedRun, tmp_path: Path) -> None:
     found = compare(base, keep(tmp_path, "dear", Base(), costs=Costs(fee_bps=5)))
-    assert [one.name for one in found.results] == ["equity"] and not found.origins and not found.code
+    assert [one.name for one in found.results] == ["equity"] and not found.divergences and not found.code
     assert [one.what for one in found.options] == ["costs"]
 
 
@@ -202,9 +209,9 @@ def test_what_nothing_explains_is_said(tmp_path: Path) -> None:
             self.output("n", counts(px=StreamInput("A", interval="1m").close))
 
     found = compare(*(keep(tmp_path, name, Impure(), {"A": bars(50)}) for name in ("one", "two")))
-    (origin,) = found.origins
-    assert "it depends on more than its inputs" in origin.because[0]
-    assert (origin.first.one, origin.first.other) == ("1.0", "51.0")
+    (divergence,) = found.divergences
+    assert "it depends on more than its inputs" in divergence.because[0]
+    assert (divergence.first.one, divergence.first.other) == ("1.0", "51.0")
 
 
 def test_outputs_that_one_run_lacks(base: SavedRun, tmp_path: Path) -> None:
@@ -229,7 +236,7 @@ def test_without_tables_of_inner_nodes_the_span_is_known(
     other = keep(tmp_path, "small", Base(), {"A": changed, "B": DATA["B"]})
     assert other.document["tables"] == "outputs"
     found = compare(base, other)
-    first = found.origins[0].first
+    first = found.divergences[0].first
     assert first.one == first.other == "" and first.bucket <= at(2000) < first.until
     assert found.results[0].bucket == at(2000), "tables of outputs are kept"
 

@@ -112,12 +112,13 @@ class Query(Strategy):
         peers = TagQueryNode("spot AND asset in {BTC, ETH}", interval="5m")
         ticks = StreamInput("T", fields=("price", "amount"))
         self.output("late", late(px=peers.close.window(5)))
+        self.output("chosen", peers.close.sma(3)["BTC"])
         self.output("ticks", late(px=ticks.price.window("5m"), interval="5m"))
 
 
 def test_members_of_tag_queries_and_ticks_are_made_up() -> None:
     verified = Runner.verify(Query(), buckets=5)
-    assert verified and [one.buckets > 5 for one in verified.nodes] == [True] * 4
+    assert verified and [one.buckets > 5 for one in verified.nodes] == [True] * 5
 
 
 def test_too_little_data_is_said() -> None:

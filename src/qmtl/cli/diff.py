@@ -25,7 +25,7 @@ def print_difference(found: Difference) -> None:
     _list(
         console,
         "where it begins",
-        [f"{one.first}\n      because of {'; '.join(one.because)}" for one in found.origins],
+        [f"{one.first}\n      because of {'; '.join(one.because)}" for one in found.divergences],
     )
     _list(console, "data", [str(one) for one in found.data])
     own = [one for one in found.code if one.own]

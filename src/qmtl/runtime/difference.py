@@ -73,7 +73,7 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Divergence:
     """A node whose values differ though its inputs' do not, and what explains it."""
 
     first: First
@@ -86,7 +86,7 @@ class Difference:
 
     results: tuple[First, ...]  # outputs, targets and accounts
     missing: tuple[Changed, ...]  # outputs and targets that one run lacks
-    origins: tuple[Origin, ...]  # upstreams first
+    divergences: tuple[Divergence, ...]  # upstreams first
     data: tuple[Changed, ...]
     code: tuple[ChangedNode, ...]
     runtime: tuple[Changed, ...]
@@ -137,15 +137,15 @@ class _Comparison:
         code = tuple(self._changed(ids) for ids in pairs if ids in changed)
         runtime = _changes(*(_flat(each["runtime"]) for each in self.manifests))
         options = self._options()
-        origins = tuple(
-            Origin(first, self._because(ids, changed, data, runtime))
+        divergences = tuple(
+            Divergence(first, self._because(ids, changed, data, runtime))
             for ids, first in differing.items()
             if not any(each in differing for each in self.inputs[ids])
         )
         return Difference(
             tuple(self._results()),
             missing,
-            origins,
+            divergences,
             data,
             code,
             tuple(each for each in runtime if each.what != "fingerprint" or len(runtime) == 1),

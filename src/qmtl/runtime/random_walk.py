@@ -18,12 +18,13 @@ MEMBERS = 3  # of a tag query
 _WORDS = frozenset({"and", "or", "not", "in"})
 
 
-def members(query: Node) -> list[tuple[str, frozenset[str]]]:
-    """Streams that a tag query may find: with every tag that it names."""
+def members(query: Node, chosen: Iterable[str] = ()) -> list[tuple[str, frozenset[str]]]:
+    """Streams that a tag query may find, with every tag that it names; among them those `chosen` from panels."""
     text = re.sub(r"\s*(==?|!=)\s*", "=", query.stream or "")
     text = re.sub(r"([^\s=]+)\s+(?:not\s+)?in\s+\{\s*([^\s,}]+)[^}]*\}", r"\1=\2", text, flags=re.IGNORECASE)
     tags = frozenset(word for word in re.findall(r"[^\s(){},]+", text) if word.lower() not in _WORDS)
-    return [(f"made-up {number}", tags) for number in range(1, MEMBERS + 1)]
+    made_up = (f"made-up {number}" for number in range(1, MEMBERS + 1))
+    return [(name, tags) for name in dict.fromkeys((*sorted(chosen), *made_up))]
 
 
 def tables(wanted: Iterable[Wanted], bars: int, seed: int) -> dict[tuple[str, str | int], pa.Table]:

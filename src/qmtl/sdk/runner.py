@@ -159,7 +159,9 @@ def _made_up(graphs: list[ir.Graph]) -> list[ir.Graph]:
     from qmtl.core.graph.expand import expand
     from qmtl.runtime.random_walk import members
 
-    return expand(graphs, members, {})
+    nodes = [node for graph in graphs for node in graph.declared]
+    chosen = {node.stream for node in nodes if node.kind is ir.NodeKind.SELECT and node.stream}
+    return expand(graphs, lambda query: members(query, chosen), {})
 
 
 def _growing(graphs: list[ir.Graph], data: Any, seed: int) -> Iterator[Any]:
