@@ -13,7 +13,7 @@ from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.answer import answers, called, taken
 from qmtl.core.flow.emission import Failure, Log, compare
 from qmtl.core.flow.plan import EdgePlan, Group, Relation
-from qmtl.core.flow.reuse import Reuse, Slice, pieces, window_hash
+from qmtl.core.flow.reuse import Reuse, Slice, through
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, NONE, NULL, VALUE
 from qmtl.core.flow.view import Columns, View, locked
 from qmtl.core.flow.windows import Shown, TickEntries, decide, show
@@ -49,23 +49,17 @@ def close(
     if reuse is None or key in log.inputs:
         _compute(group, halts, ticks, log, lane, r0, r1, step)
         return
-    node, cells = group.nodes[lane], group.out + lane
-    for first, stop in pieces(int(timeline.bucket[r0]), r1 - r0, group.interval, reuse.span):
-        low, high = r0 + first, r0 + stop
-        if key in halts.at:
-            _compute(group, halts, ticks, log, lane, low, high, step)
-            continue
-        window, bucket = window_hash(group, lane, low, high, ticks), int(timeline.bucket[low])
-        known = reuse.find(node, window, bucket, stop - first)
-        if known is not None:
-            _rows(group, low, high, lane)
-            group.S[low:high, lane] = known.status
-            timeline.V[low:high, cells] = known.values
-            continue
+
+    def compute(low: int, high: int) -> bool:
         _compute(group, halts, ticks, log, lane, low, high, step)
-        if key not in halts.at:
-            made = Slice(group.S[low:high, lane].copy(), timeline.V[low:high, cells])
-            reuse.computed(node, window, bucket, made)
+        return key not in halts.at
+
+    def adopt(low: int, high: int, known: Slice) -> None:
+        _rows(group, low, high, lane)
+        group.S[low:high, lane] = known.status
+        timeline.V[low:high, group.out + lane] = known.values
+
+    through(reuse, group, lane, ticks, r0, r1, key not in halts.at, compute, adopt)
 
 
 def _compute(

@@ -9,7 +9,7 @@ elsewhere asks for other slices but never takes a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -48,12 +48,69 @@ class Reuse(Protocol):
 
 
 def pieces(bucket: int, rows: int, interval: int, span: int) -> Iterator[tuple[int, int]]:
-    """``(first, stop)`` of the parts, counted in rows from `bucket`, into which the boundaries cut so many rows."""
-    first = 0
+    """``(first, stop)`` of the parts, counted in rows from `bucket`, into which the boundaries cut so many rows.
+
+    What does not reach the next boundary is cut at those of halves, quarters and so on, down to a sixteenth, where a
+    longer run will find it again.
+    """
+    at, first = bucket // interval, 0
     while first < rows:
-        left = span - (bucket // interval + first) % span
-        yield first, min(first + left, rows)
-        first += left
+        stop = min(first + span - (at + first) % span, rows)
+        if (at + stop) % span:
+            stop = next((first + size for size in parts(at + first, span) if first + size <= rows), stop)
+        yield first, stop
+        first = stop
+
+
+def parts(number: int, span: int) -> list[int]:
+    """Sizes of the parts of a span that may begin at a bucket of this number, largest first."""
+    sizes = (span >> halved for halved in range(1, 5))
+    return [size for size in sizes if size and number % size == 0]
+
+
+def through(
+    reuse: Reuse,
+    group: Group,
+    lane: int,
+    ticks: TickEntries,
+    r0: int,
+    r1: int,
+    going: bool,
+    compute: Callable[[int, int], bool],
+    adopt: Callable[[int, int, Slice], None],
+) -> None:
+    """Rows ``[r0, r1)`` of a lane, piece by piece: what is known is adopted, the rest computed and told to `reuse`.
+
+    `compute(low, high)` says whether the lane goes on; one that has halted (`going` false) is not asked about.
+    """
+    timeline = group.timeline
+    assert timeline is not None
+    node, start = group.nodes[lane], int(timeline.bucket[r0])
+
+    def found(low: int, high: int) -> bytes:
+        """Adopts what is known of these rows; else the key for what is to be computed."""
+        window = window_hash(group, lane, low, high, ticks)
+        known = reuse.find(node, window, int(timeline.bucket[low]), high - low)
+        if known is None:
+            return window
+        adopt(low, high, known)
+        return b""
+
+    for first, stop in pieces(start, r1 - r0, group.interval, reuse.span):
+        low, high = r0 + first, r0 + stop
+        while low < high and going:
+            number = int(timeline.bucket[low]) // group.interval
+            sizes = [size for size in parts(number, reuse.span) if size < high - low]
+            taken = next((size for size in (high - low, *sizes) if not found(low, low + size)), 0)
+            window = b"" if taken else found(low, high)  # asked last for what is computed now
+            if window:
+                going = compute(low, high)
+                if going:
+                    status, values = group.S[low:high, lane].copy(), timeline.V[low:high, group.out + lane]
+                    reuse.computed(node, window, int(timeline.bucket[low]), Slice(status, values))
+            low = low + taken if taken else high
+        if low < high:
+            compute(low, high)
 
 
 def window_hash(group: Group, lane: int, r0: int, r1: int, ticks: TickEntries) -> bytes:

@@ -118,13 +118,15 @@ class SlotState:
             nothing = np.zeros(1, np.int64)
             kind, source = np.full(1, FINISHED, np.uint8), np.full(1, number, np.int32)
             return Batch(kind, source, nothing, nothing, nothing, tables, ids, revisions)
-        event_ns = np.frombuffer(message.event_ns, np.int64)
+        event_ns = np.frombuffer(
+            message.event_ns, np.int64
+        ).copy()  # the driver is compiled for writable arrays
         rows = len(event_ns)
         tables[number] = np.frombuffer(message.values, np.float64).reshape(rows, -1)
         ids[number] = None if message.event_id is None else np.array(message.event_id, object)
         revisions[number] = None if message.revision is None else np.frombuffer(message.revision, np.int64)
         kind, source = np.full(rows, EVENT, np.uint8), np.full(rows, number, np.int32)
-        available = np.frombuffer(message.available_ns, np.int64)
+        available = np.frombuffer(message.available_ns, np.int64).copy()
         return Batch(kind, source, event_ns, available, np.arange(rows), tables, ids, revisions)
 
     # --- the commit log --------------------------------------------------------------------------------------
