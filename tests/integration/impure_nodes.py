@@ -7,6 +7,7 @@ import sysconfig
 import warnings
 import webbrowser
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numba
 import numpy as np
@@ -82,7 +83,12 @@ def raises(view):
     return 1.0
 
 
-PURE = (mean, seeded, cached, imports, warns, compiled, rows, raises)
+@node(outputs=OUT)
+def session(view):
+    return float(datetime.fromtimestamp(view.bucket / 1e9, ZoneInfo("America/New_York")).hour)
+
+
+PURE = (session, mean, seeded, cached, imports, warns, compiled, rows, raises)
 
 
 # --- not pure --------------------------------------------------------------------------------------------------

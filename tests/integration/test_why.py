@@ -170,7 +170,8 @@ def test_a_known_result_says_so(tmp_path: Path) -> None:
     given = {"A": bars(3000), "B": bars(3000)}
     for how in ("computed", "reused"):
         run = Runner.backtest(Several(), given, cache=str(tmp_path / "cache"))
-        assert run[0].why("score", at(100)).how == how
+        found = run[0].why("score", at(100))
+        assert found.how == how and found.slice in {event.key for event in run.reuse.events}
 
 
 def bars(count: int) -> pd.DataFrame:

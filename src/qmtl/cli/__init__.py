@@ -1,4 +1,4 @@
-"""The command line: `qmtl run | graph | check | ops | demo`."""
+"""The command line: `qmtl run | graph | check | why | diff | verify | ops | cache | worker | servers | env | demo`."""
 
 from __future__ import annotations
 

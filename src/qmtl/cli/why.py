@@ -62,6 +62,8 @@ def _lines(found: Derivation) -> list[str]:
     lines = [f"node {found.node[:12]}" + (f"  declared {found.declared}" if found.declared else "")]
     if found.code:
         lines.append(f"code {found.code['function']} {found.code['place']}  hash {found.code['hash'][:12]}")
+    if found.slice:
+        lines.append(f"slice {found.slice[:16]}")
     if found.params:
         lines.append("parameters " + ", ".join(f"{k}={v!r}" for k, v in found.params.items()))
     lines += [_arrival(one) for one in found.arrived]

@@ -33,6 +33,7 @@ from qmtl.core.flow.windows import Shown, decide, shown_at
 from qmtl.core.graph.duration import Duration
 from qmtl.core.graph.ir import Node, NodeKind
 from qmtl.runtime.arrivals import SourceKey
+from qmtl.runtime.author_code import place_of
 from qmtl.runtime.ledger import Changes, changes_by_lane
 from qmtl.runtime.report_of import cause
 
@@ -104,6 +105,7 @@ class Derivation:
     value: dict[str, Any] | None
     version: int | None  # None where there is no record
     how: str  # computed, reused …
+    slice: str  # the key of the slice in the cache that holds it; "" for none
     code: dict[str, str]
     params: dict[str, Any]
     declared: str
@@ -160,12 +162,13 @@ class _Asking:
     def derive(self, group: Group, lane: int, bucket: int, depth: int) -> Derivation:
         timeline, node = group.timeline, node_of(group, lane)
         assert timeline is not None
-        key, row = (group.index, lane, bucket), timeline.row(bucket)
+        asked, row = (group.index, lane, bucket), timeline.row(bucket)
+        how, key = self._how(group, node, bucket)
         inside = 0 <= row < timeline.rows
         status = int(group.S[row, lane]) if inside else NONE
         closed = bucket < int(self._engine.clocks.next[group.clocks[lane]])
-        cut = "above" if key in self._seen else "depth" if depth < 0 else ""
-        self._seen.add(key)
+        cut = "above" if asked in self._seen else "depth" if depth < 0 else ""
+        self._seen.add(asked)
         windows = shown_at(group, lane, bucket, self._engine.flow.ticks) if group.edges and not cut else []
         outputs = timeline.V[row, group.out + lane].tolist() if status in (VALUE, PENDING) else None
         return Derivation(
@@ -178,7 +181,8 @@ class _Asking:
             why=self._why(group, lane, bucket, status, closed),
             value=None if outputs is None else dict(zip(group.outputs, outputs, strict=True)),
             version=int(group.version[row, lane]) if closed and status not in (NONE, HALTED) else None,
-            how=self._how(group, node, bucket),
+            how=how,
+            slice=key,
             code=code_of(node),
             params=dict(node.params),
             declared=node.place,
@@ -216,11 +220,12 @@ class _Asking:
             arrived=arrived,
         )
 
-    def _how(self, group: Group, node: Node, bucket: int) -> str:
+    def _how(self, group: Group, node: Node, bucket: int) -> tuple[str, str]:
+        """What became of the slice it lies in, and that slice's key."""
         for event in reversed(self._events.get(node.node_id, [])):
             if event.bucket <= bucket < event.bucket + event.rows * group.interval:
-                return str(event.what)
-        return "read" if group.kind is NodeKind.BARS else "computed"
+                return str(event.what), event.key
+        return ("read" if group.kind is NodeKind.BARS else "computed"), ""
 
     def _closed_by(self, group: Group, lane: int, row: int) -> str:
         step = self._engine.flow.closing_step(group, lane, row)
@@ -338,9 +343,7 @@ def code_of(node: Node) -> dict[str, str]:
     """Of an author's function: its name, file and line, and the hash of its meaning; else empty."""
     if node.kind is not NodeKind.FUNCTION:
         return {}
-    code = getattr(node.function, "__code__", None)
-    place = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
-    return {"function": node.operator, "place": place, "hash": node.code_hash}
+    return {"function": node.operator, "place": place_of(node.function), "hash": node.code_hash}
 
 
 def _status(group: Group, status: int) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from qmtl.core.flow.answer import answers, called, taken
 from qmtl.core.flow.view import Columns, View, make_table
 from qmtl.core.graph.ir import Node
+from qmtl.runtime.author_code import code_of
 from qmtl.runtime.tables import table
 from qmtl.runtime.watching import Said, watched
 
@@ -85,7 +86,7 @@ Functions = Mapping[tuple[str, str, str], Callable[..., Any]]
 
 def key_of(node: Node) -> tuple[str, str, str]:
     """What tells one function of a strategy from another, in any process."""
-    code = getattr(node.function, "__code__", None)
+    code = code_of(node.function)
     line = "" if code is None else str(code.co_firstlineno)
     return (node.operator, node.code_hash, line)
 
@@ -109,7 +110,7 @@ def observe(functions: Functions, jobs: Sequence[Job], seed: int | None) -> list
 
 def _ask(function: Callable[..., Any], job: Job, at: int, seen: Observed, watch: bool) -> None:
     shows, said = job.shows[at], Said()
-    code = getattr(function, "__code__", None)
+    code = code_of(function)
     windows = [_copied(shows), _copied(shows)]
     for number, given in enumerate(windows):
         if watch and number == 0:

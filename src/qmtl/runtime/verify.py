@@ -14,6 +14,7 @@ from qmtl.core.flow.windows import decide, shown_at
 from qmtl.core.graph.ir import Node, NodeKind
 from qmtl.core.graph.walk import ancestry
 from qmtl.runtime.arrivals import ArrivalKind, Arrivals
+from qmtl.runtime.author_code import place_of
 from qmtl.runtime.backtest import Executed
 from qmtl.runtime.ledger import changes_by_lane, emissions
 from qmtl.runtime.lookahead import first_difference
@@ -116,8 +117,7 @@ def _name(node: Node) -> str:
 
 
 def _place(node: Node) -> str:
-    code = getattr(node.function, "__code__", None)
-    return node.place if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+    return place_of(node.function) or node.place
 
 
 # --- what functions are shown again ----------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """What an author's function asks the world for while it runs: clock, chance, environment, files, network.
 
 Seen by Python's own hooks, so nothing is replaced: the audit hook sees files, sockets and processes, the profiler sees
-calls into C. What a library does in compiled code without telling Python stays unseen. Imports, compilers and warnings
-may look at files: that is not the author's doing.
+calls into C. What a library does in compiled code without telling Python stays unseen. Imports, compilers, warnings
+and time zones may look at files: that is not the author's doing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -33,7 +34,8 @@ WORLD |= {"smtplib.": "the network", "subprocess.": "another process", "os.syste
 WORLD |= {"os.fork": "another process", "os.posix_spawn": "another process", "os.exec": "another process"}
 WORLD |= {"os.putenv": "the environment", "os.unsetenv": "the environment"}
 TOOLS = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "numba", "llvmlite"})
-TOOLS |= {"linecache", "warnings", "tokenize"}
+TOOLS |= {"linecache", "warnings", "tokenize", "zoneinfo", "tzdata", "pytz", "dateutil"}
+OWN = (sys.prefix, sys.base_prefix, *zoneinfo.TZPATH)  # what is installed belongs to the runtime
 
 Said = dict[str, str]  # what was seen, by what it is: "the clock" → "time.time at file.py:12"
 
@@ -85,7 +87,7 @@ def _audit(event: str, given: tuple[Any, ...]) -> None:
     if _now.said is None:
         return
     what = next((kind for prefix, kind in WORLD.items() if event.startswith(prefix)), "")
-    if not what and event.startswith(FILES):
+    if not what and event.startswith(FILES) and not str(next(iter(given), "")).startswith(OWN):
         what = "files"
     if what:
         subject = next((repr(one) for one in given if isinstance(one, str | bytes | int)), "")
