@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qmtl import Costs, Event, Panel, Runner, Strategy, StreamInput, UserError, cross, node
+from qmtl import Costs, Event, Panel, Runner, Strategy, StreamInput, UserError, cross, node, where
 from qmtl.runtime import saved
 from qmtl.runtime.difference import Difference, compare
 from qmtl.runtime.saved import SavedRun
@@ -169,6 +169,22 @@ def test_arrivals_that_come_late_change_no_final_table(tmp_path: Path) -> None:
 
     found = compare(*(keep(tmp_path, f"late{late}", Average(), events(late)) for late in (0, 4)))
     assert not found and [one.what for one in found.data] == ["A 1m"]
+
+
+def test_a_value_withdrawn_and_one_that_never_was_are_the_same(tmp_path: Path) -> None:
+    class Above(Strategy):
+        def define(self) -> None:
+            close = StreamInput("A", interval="1m").close
+            self.output("above", where(close > 3, close))
+
+    def event(minute: int, value: float) -> Event:
+        values = dict.fromkeys(("open", "high", "low", "close"), value) | {"volume": 1.0}
+        return Event("A", START + timedelta(minutes=minute), values, interval="1m")
+
+    revised = [event(0, 5.0), event(1, 6.0), event(2, 7.0), event(1, 2.0)]
+    once = [event(0, 5.0), event(1, 2.0), event(2, 7.0)]
+    found = compare(*(keep(tmp_path, f"run{n}", Above(), events) for n, events in enumerate((revised, once))))
+    assert not found and found.nodes == 3
 
 
 def test_a_shorter_run_is_equal_where_both_have_results(base: SavedRun, tmp_path: Path) -> None:

@@ -149,6 +149,13 @@ def test_no_value_says_why(result: Any) -> None:
     assert any(result.why("only", at(m)).why == "the operator gives no value" for m in range(20))
 
 
+def test_a_bucket_that_is_still_open_says_so() -> None:
+    result = Runner.backtest(Several(), events(), cache=False, finished=False, end=at(40))[0]
+    still = result.why("average", at(30))
+    assert (still.status, still.version) == ("open", None)
+    assert still.why == "its inputs are not complete up to 2022-01-03T00:31:00Z"
+
+
 def test_an_author_who_answers_none_and_one_who_raises(result: Any) -> None:
     whys = {result.why("mixed", at(minute)).why for minute in range(12, 20)}
     assert whys <= {"", "the function answered None"}
