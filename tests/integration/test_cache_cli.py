@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+SPAN_SECONDS = 1024 * 60
+BEGIN = 1_700_000_000 // SPAN_SECONDS * SPAN_SECONDS  # whole slices, each of them dear enough to be kept
+
 STRATEGY = """
 from qmtl import Strategy, StreamInput, node
 
@@ -36,8 +39,8 @@ class Slow(Strategy):
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "slow.py").write_text(STRATEGY)
-    price = 100 + np.random.default_rng(1).normal(0, 1, 2500).cumsum()
-    rows = [f"{1_700_000_000 // 60 * 60 + 60 * n},{p},{p + 1},{p - 1},{p},1" for n, p in enumerate(price)]
+    price = 100 + np.random.default_rng(1).normal(0, 1, 2048).cumsum()
+    rows = [f"{BEGIN + 60 * n},{p},{p + 1},{p - 1},{p},1" for n, p in enumerate(price)]
     (tmp_path / "a.csv").write_text("ts,open,high,low,close,volume\n" + "\n".join(rows))
     return tmp_path
 
