@@ -13,7 +13,8 @@ import pytest
 
 from qmtl.core.compiled import fingerprint, imported
 
-PACKAGE = Path(__file__).parents[2] / "src" / "qmtl"
+TESTS = Path(__file__).parents[1]
+PACKAGE = TESTS.parent / "src" / "qmtl"
 PROGRAM = """
 import numpy as np
 from qmtl.ops.direct_formulas import mean
@@ -62,13 +63,21 @@ def test_the_imports_found_are_those_of_the_parser() -> None:
         assert {name for name in wanted if name.startswith("qmtl")} <= set(imported(text)), source
 
 
+ONE_RUN = """
+from qmtl import StreamInput
+from qmtl.core.flow.address_kernels import DRIVE
+from qmtl.core.flow.drive_kernels import drive
+
+from unit.flow.sdk import backtest, bar
+
+backtest(lambda: {"out": StreamInput("A", interval="1m", fields=("value",)).value.sma(2)}, [bar(60, 1.0)])
+assert drive.signatures == [DRIVE], drive.signatures
+"""
+
+
 def test_the_driver_is_compiled_for_what_a_run_calls_it_with() -> None:
-    """Else what is compiled ahead (`qmtl.runtime.compiling`) would be of no use to a run."""
-    from qmtl import StreamInput
-    from qmtl.core.flow.address_kernels import DRIVE
-    from qmtl.core.flow.drive_kernels import drive
-
-    from unit.flow.sdk import backtest, bar
-
-    backtest(lambda: {"out": StreamInput("A", interval="1m", fields=("value",)).value.sma(2)}, [bar(60, 1.0)])
-    assert drive.signatures == [DRIVE]
+    """Else what is compiled ahead (`qmtl.runtime.compiling`) would be of no use to a run; in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-c", ONE_RUN], cwd=TESTS, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
