@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qmtl.core.errors import Unavailable, UserError
-from qmtl.settings import Settings, parse
+from qmtl.settings import OFF, Settings, parse
 
 if TYPE_CHECKING:
     from qmtl.core.flow.reuse import Reuse
@@ -69,6 +69,12 @@ def blobs(where: str) -> Blobs:
     from qmtl.adapters.files.blobs import FileBlobs
 
     return FileBlobs(Path(where).expanduser())
+
+
+def snapshot_store(given: str | None = None) -> Blobs | None:
+    """Where snapshots go: the folder or URL `given`, else where the settings keep results; None for "off"."""
+    where = settings().cache if given is None else "" if given.lower() in OFF else given
+    return blobs(where) if where else None
 
 
 async def log(url: str | None = None) -> Log:

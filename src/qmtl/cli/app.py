@@ -97,6 +97,18 @@ def worker(
         float | None,
         typer.Option("--idle", metavar="SECONDS", help="leave after so long without anything to do"),
     ] = None,
+    snapshots: Annotated[
+        str | None,
+        typer.Option(
+            "--snapshots",
+            metavar="WHERE",
+            help='folder or URL of an object store that all workers reach, or "off" (default: QMTL_CACHE)',
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="PORT", help="serve Prometheus metrics there (or at HOST:PORT)"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute the strategy in FILE together with all other workers of a log: each bucket is committed once.
@@ -106,7 +118,8 @@ def worker(
     from qmtl.cli.loading import strategy_from
     from qmtl.cli.worker import work
 
-    counts = work(strategy_from(file, sets), data, catalog, tz, stamp, log, idle, quiet=as_json)
+    chosen = (log, idle, snapshots, metrics)
+    counts = work(strategy_from(file, sets), data, catalog, tz, stamp, *chosen, quiet=as_json)
     if as_json:
         _document(counts)
 

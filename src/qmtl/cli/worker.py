@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from qmtl import UserError
 from qmtl.cli.backtest import data_of
 from qmtl.runtime.compiling import when_compiling
 from qmtl.runtime.progress import stopwatch
@@ -20,6 +21,9 @@ from qmtl.runtime.worker.worker import Worker
 from qmtl.sdk.runner import concrete, loaded
 from qmtl.sdk.strategy import Strategy
 from qmtl.wiring import log as open_log
+from qmtl.wiring import snapshot_store
+
+MOST_PORT = 65535
 
 
 def work(
@@ -30,6 +34,8 @@ def work(
     stamp: str,
     url: str | None,
     idle_seconds: float | None,
+    snapshots: str | None = None,
+    metrics: str | None = None,
     *,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -39,22 +45,33 @@ def work(
     with when_compiling(
         lambda: console.print("[dim]compiling operators: this takes up to a minute, once[/]")
     ):
-        return asyncio.run(_work(graphs, arrivals, url, idle_seconds, console))
+        return asyncio.run(_work(graphs, arrivals, url, idle_seconds, snapshots, metrics, console))
 
 
 async def _work(
-    graphs: Any, arrivals: Any, url: str | None, idle_seconds: float | None, console: Console
+    graphs: Any,
+    arrivals: Any,
+    url: str | None,
+    idle_seconds: float | None,
+    snapshots: str | None,
+    metrics: str | None,
+    console: Console,
 ) -> dict[str, Any]:
     log = await open_log(url)
     try:
         name = f"{socket.gethostname()}/{os.getpid()}"
-        worker = worker_over(log, graphs, arrivals, name)
+        worker = worker_over(log, graphs, arrivals, name, snapshot_store(snapshots))
+        if metrics is not None:
+            host, port = address(metrics)
+            port = worker.metrics.serve(host, port)
+            console.print(f"metrics at {host}:{port}/metrics", highlight=False)
         console.print(f"worker {name} on {await log.version()}, {log.slots} slots", highlight=False)
         leaving = asyncio.Event()
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, leaving.set)
         await worker.run(_until(worker, leaving, idle_seconds, console))
         counts = asdict(worker.counts) | {"slots": sorted(worker.counts.slots)}
+        counts["metrics"] = worker.metrics.summary()
         console.print(f"left after {counts['steps']:,} steps, {counts['results']:,} results", highlight=False)
         return counts
     finally:
@@ -80,3 +97,11 @@ def _until(
         return leaving.is_set() or (idle_seconds is not None and now - since >= idle_seconds)
 
     return stop
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``port``, which is of this machine alone. Raises UserError."""
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > MOST_PORT:
+        raise UserError("not an address", place="--metrics", value=text, cure="9100, or host:9100")
+    return host or "127.0.0.1", int(port)

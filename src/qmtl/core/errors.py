@@ -51,3 +51,7 @@ class Corrupt(Fault):
 
 class Missing(Fault):
     """It is not there: never was, or has been let go."""
+
+
+class InvariantBroken(QmtlError):  # noqa: N818  (the name of STYLE)
+    """A bug: something that cannot be is. Nobody catches it; recovery is the normal start."""

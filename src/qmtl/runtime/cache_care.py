@@ -10,6 +10,7 @@ import msgspec
 from qmtl.core.errors import Corrupt, Missing, UserError
 from qmtl.ports.blobs import Blobs
 from qmtl.runtime.slices import DISOWNED, FOLDER, Actions, forget
+from qmtl.runtime.snapshots import roots
 
 YOUNG_NS = 3600 * 1_000_000_000  # content without a record may be that of a run that is about to write it
 
@@ -55,7 +56,7 @@ def stats(store: Blobs) -> Stats:
         named.add(actions.pack)
     found.nodes, found.runtimes, found.packs = len(nodes), len(scopes), len(named)
     found.bytes = sum(held.get(pack, 0) for pack in named)
-    found.unnamed = len(held.keys() - named)
+    found.unnamed = len(held.keys() - named - roots(store))
     found.disowned = len(store.list_records(DISOWNED))
     return found
 
@@ -63,9 +64,12 @@ def stats(store: Blobs) -> Stats:
 def collect(store: Blobs, keep_bytes: int) -> tuple[int, int]:
     """Let go of the oldest packs beyond `keep_bytes`, and of what no record names; returns how many blobs and bytes.
 
-    A record goes before its pack: killed between the two, there is a pack that nobody names.
+    What snapshots name stays. A record goes before its pack: killed between the two, there is a pack that nobody names.
     """
-    held = sorted(store.stored(), key=lambda each: -each.modified)
+    snapshots = roots(store)  # before what is stored is listed: a younger one is kept by its age
+    held = sorted(
+        (one for one in store.stored() if one.digest not in snapshots), key=lambda each: -each.modified
+    )
     packs = {actions.pack for _, actions in _records(store) if actions is not None}
     newest, kept, blobs, freed = max((each.modified for each in held), default=0), 0, 0, 0
     for each in held:

@@ -42,6 +42,7 @@ class Book:
             together,
         )
         self._kept: list[np.ndarray] = []
+        self.scans: dict[int, np.ndarray] = {}  # the state of scans, by group
         self.head = log.head
         log.moved = self.refresh
         self._timelines = np.zeros((len(plan.timelines), at.T_FIELDS), np.int64)
@@ -220,7 +221,8 @@ class Book:
             kernel.min_count,
         )
         if kernel.kind is KernelKind.SCAN:
-            row[at.G_STATE] = self._keep(np.zeros((kernel.state_words, group.lanes)))
+            self.scans[group.index] = np.zeros((kernel.state_words, group.lanes))
+            row[at.G_STATE] = self._keep(self.scans[group.index])
             row[at.G_STATES] = kernel.state_words
         memo = np.zeros((max(kernel.memo_rows, 1), group.lanes))
         row[at.G_MEMO], row[at.G_MEMO_ROWS] = self._keep(memo), len(memo)

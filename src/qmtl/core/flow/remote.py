@@ -80,6 +80,17 @@ class Outbox:
         self._next = [int(clocks.first[group.clocks[lane]]) for _, group, lane, _ in self._lanes]
         self._front = [(NEVER, False)] * len(self._lanes)
 
+    def state(self) -> list[tuple[int, int, bool]]:
+        """What has been told of each lane: its next bucket, its frontier, whether it was idle; after `collect`."""
+        return [(at, *front) for at, front in zip(self._next, self._front, strict=True)]
+
+    def go_on(self, state: list[tuple[int, int, bool]]) -> None:
+        """As one that has told what `state` says, of an engine that has told nothing yet; raises ValueError."""
+        if len(state) != len(self._lanes):
+            raise ValueError(f"{len(state)} lanes have been told of, not {len(self._lanes)}")
+        self._next = [at for at, _, _ in state]
+        self._front = [(front, idle) for _, front, idle in state]
+
     def collect(self) -> list[Told]:
         """What is new since the last call, in the order of the nodes given; nothing of those that have no news."""
         changed = self._changed()

@@ -9,6 +9,7 @@ import numpy as np
 
 from qmtl.core.errors import Corrupt
 from qmtl.core.flow.remote import Cells, Told
+from qmtl.runtime.snapshots import Pointer
 
 
 class Plan(msgspec.Struct, tag="plan", array_like=True, frozen=True):
@@ -71,8 +72,16 @@ class Correction(msgspec.Struct, tag="correction", array_like=True, frozen=True)
     closed: Closed
 
 
+class Consumed(msgspec.Struct, array_like=True, frozen=True):
+    """The body of a step record: where each stream's feed is, and the slot's snapshots, newest first (C2, C7)."""
+
+    fed: dict[str, int]
+    snapshots: list[Pointer] = []
+
+
 Message = Plan | Events | Finished | Slices
 _messages: msgspec.msgpack.Decoder[list[Message]] = msgspec.msgpack.Decoder(list[Message])
+_consumed: msgspec.msgpack.Decoder[Consumed] = msgspec.msgpack.Decoder(Consumed)
 _committed: msgspec.msgpack.Decoder[Result | Correction] = msgspec.msgpack.Decoder(Result | Correction)
 
 
@@ -86,6 +95,14 @@ def decoded(value: bytes) -> list[Message]:
         return _messages.decode(value)
     except msgspec.MsgspecError as wrong:
         raise Corrupt(f"record {value[:40]!r} of a slot does not decode: {wrong}") from wrong
+
+
+def consumed(body: bytes) -> Consumed:
+    """The body of a step record; raises Corrupt for anything else."""
+    try:
+        return _consumed.decode(body) if body else Consumed({})
+    except msgspec.MsgspecError as wrong:
+        raise Corrupt(f"body {body[:40]!r} of a step record does not decode: {wrong}") from wrong
 
 
 def committed(value: bytes) -> Result | Correction:

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from qmtl.core.errors import UserError
+from qmtl.core.errors import Corrupt, UserError
 from qmtl.core.flow.building import build
 from qmtl.core.flow.commit import Record, Slot
 from qmtl.core.flow.emission import Change
 from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.feed import EVENT, FINISHED
+from qmtl.core.flow.instant import SECOND
 from qmtl.core.flow.plan import Group
 from qmtl.core.flow.remote import Cells, Outbox, Told, accept
-from qmtl.core.flow.timeline import HALTED, NONE, PENDING, VALUE
+from qmtl.core.flow.timeline import HALTED, NEVER, NONE, PENDING, VALUE
 from qmtl.core.graph.ir import NodeKind
+from qmtl.runtime.snapshots import Restored
 from qmtl.runtime.worker.messages import (
     Closed,
     Correction,
@@ -58,21 +61,32 @@ class News:
 
     results: tuple[Record, ...]
     onward: tuple[tuple[Slot, Record], ...]
+    duplicates: int = 0  # buckets that would get a second version 0 (C1): never
 
 
 class SlotState:
-    """The engine of a slot, from its first record on."""
+    """The engine of a slot, from its first record on, or from a snapshot."""
 
-    def __init__(self, slot: Slot, spread: Spread) -> None:
+    def __init__(self, slot: Slot, spread: Spread, restored: Restored | None = None) -> None:
+        """Raises Corrupt where `restored` is not of this slot."""
         self.slot, self._spread = slot, spread
         plan = spread.plan(slot)
         streams = [node for node in plan if node.kind in STREAMS]
         self._number = {node.node_id: number for number, node in enumerate(streams)}
         self._outputs = {node.node_id: len(node.outputs) for node in plan}
-        fields = [node.outputs for node in streams]
-        self.engine = Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
+        self.engine = engine_of(slot, spread) if restored is None else restored.engine
         self._outbox = Outbox(self.engine, spread.told(slot))
         self._seen = 0  # of the engine's changes
+        self._until: dict[tuple[str, int], int] = {}  # by node and lane: the end of what has closed (ns)
+        if restored is not None:
+            try:
+                self._outbox.go_on(msgspec.msgpack.decode(restored.more, type=list[tuple[int, int, bool]]))
+            except (msgspec.MsgspecError, ValueError) as wrong:
+                raise Corrupt(f"what slot {slot} has told is not in its snapshot: {wrong}") from wrong
+
+    def told(self) -> bytes:
+        """What a snapshot keeps beside the engine's state; after `news`."""
+        return encoded(self._outbox.state())
 
     def apply(self, value: bytes) -> None:
         """Advance by one record of the partition; raises Corrupt, and UserError for those of another plan."""
@@ -98,7 +112,16 @@ class SlotState:
                 onward.setdefault(slot, []).append(slices_of(one))
         key = f"slices of {self.slot}".encode()
         sent = tuple((Slot(slot), Record(key, encoded(slices))) for slot, slices in sorted(onward.items()))
-        return News(tuple(self._results(told, changes)), sent)
+        duplicates = sum(self._again(one.node_id, one.lane, one.closed) for one in told)
+        return News(tuple(self._results(told, changes)), sent, duplicates)
+
+    def _again(self, node_id: str, lane: int, closed: Cells) -> int:
+        """How many of the buckets that close now have closed before, by what was told of the lane so far."""
+        interval = self.engine.plan.home[node_id][0].interval
+        end = closed.bucket + len(closed.status) * interval
+        known = self._until.get((node_id, lane), NEVER)
+        self._until[node_id, lane] = max(known, end)
+        return max(0, (min(known, end) - closed.bucket) // interval)
 
     def _check(self, message: Plan) -> None:
         if message.digest != self._spread.digest:
@@ -128,6 +151,18 @@ class SlotState:
         kind, source = np.full(rows, EVENT, np.uint8), np.full(rows, number, np.int32)
         available = np.frombuffer(message.available_ns, np.int64).copy()
         return Batch(kind, source, event_ns, available, np.arange(rows), tables, ids, revisions)
+
+    def warmup_seconds(self) -> float:
+        """Of event time that the plan's longest chain of windows needs before its first value (R4)."""
+        needed: dict[int, int] = {}
+        for group in self.engine.plan.groups:
+            spans = [
+                (edge.window.span_ns or ((edge.window.rows or 1) - 1) * edge.up.interval)
+                + needed[edge.up.index]
+                for edge in group.edges
+            ]
+            needed[group.index] = max(spans, default=0)
+        return max(needed.values(), default=0) / SECOND
 
     # --- the commit log --------------------------------------------------------------------------------------
 
@@ -165,6 +200,14 @@ class SlotState:
         closed = Closed(change.bucket, bytes([change.kind]), values.tobytes())
         key = f"{node_id}/{lane}/{change.bucket}/corrected".encode()
         return Record(key, encoded(Correction(node_id, lane, change.version, closed)))
+
+
+def engine_of(slot: Slot, spread: Spread) -> Engine:
+    """The engine of a slot before its first record."""
+    plan = spread.plan(slot)
+    streams = [node for node in plan if node.kind in STREAMS]
+    fields = [node.outputs for node in streams]
+    return Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
 
 
 def _as_it_closed(cells: Cells, group: Group, lane: int, first: dict[tuple[int, int, int], Change]) -> Cells:

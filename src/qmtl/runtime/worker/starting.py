@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from qmtl.core.graph.ir import Graph
+from qmtl.core.flow.fingerprint import Fingerprint
+from qmtl.core.graph.ir import Graph, Node
+from qmtl.ports.blobs import Blobs
 from qmtl.ports.log import Log
 from qmtl.runtime.backtest import last_end, unique_nodes
+from qmtl.runtime.here import Here
+from qmtl.runtime.metrics import Metrics
+from qmtl.runtime.progress import stopwatch
+from qmtl.runtime.snapshots import Reason, Snapshots
 from qmtl.runtime.worker.feed import Feed, TableFeed
+from qmtl.runtime.worker.keeping import EVERY_SECONDS, Keeping
 from qmtl.runtime.worker.spread import STREAMS, Spread, spread
 from qmtl.runtime.worker.worker import Worker
 
+_log = logging.getLogger("qmtl.worker")
 
-def worker_over(log: Log, graphs: Iterable[Graph], arrivals: Any, name: str) -> Worker:
-    """A worker that computes `graphs` over arrivals that were loaded from files."""
+
+def worker_over(
+    log: Log,
+    graphs: Iterable[Graph],
+    arrivals: Any,
+    name: str,
+    store: Blobs | None = None,
+    snapshot_seconds: float = EVERY_SECONDS,
+) -> Worker:
+    """A worker that computes `graphs` over arrivals that were loaded from files; snapshots go to `store`."""
     laid, feeds = laid_out(log.slots, graphs, arrivals)
-    return Worker(log, laid, feeds, name)
+    metrics = Metrics()
+    keeping = None if store is None else kept_in(store, laid, metrics, snapshot_seconds)
+    return Worker(log, laid, feeds, name, keeping=keeping, metrics=metrics)
+
+
+def kept_in(store: Blobs, laid: Spread, metrics: Metrics, every_seconds: float = EVERY_SECONDS) -> Keeping:
+    """Who keeps snapshots of the slots of `laid` in a store."""
+
+    def rejected(reason: Reason, why: str) -> None:
+        metrics.snapshot_rejected.labels(reason.value).inc()
+        _log.warning("%s: %s", reason.value, why)
+
+    snapshots = Snapshots(store, runtime_of(laid.nodes.values()), watch=stopwatch, rejected=rejected)
+    return Keeping(snapshots, laid, stopwatch, rejected, every_seconds)
+
+
+def runtime_of(nodes: Iterable[Node]) -> str:
+    """The digest of the runtime that some nodes are computed by, with all packages that their code uses (R3)."""
+    here = Here()
+    found = {name: value for node in nodes for name, value in here.of(node).fields}
+    return Fingerprint(tuple(found.items())).digest
 
 
 def laid_out(slots: int, graphs: Iterable[Graph], arrivals: Any) -> tuple[Spread, Mapping[str, Feed]]:

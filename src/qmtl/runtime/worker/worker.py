@@ -9,22 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-import msgspec
-
-from qmtl.core.errors import Fenced, QmtlError, Unavailable, Unknown
-from qmtl.core.flow.commit import Batch, Epoch, Generation, Position, Record, Slot, Step, Topic
+from qmtl.core.errors import Fenced, InvariantBroken, QmtlError, Unavailable, Unknown
+from qmtl.core.flow.commit import Batch, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
 from qmtl.ports.log import Log, Member
+from qmtl.runtime.metrics import Metrics
+from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.worker.feed import Feed
-from qmtl.runtime.worker.messages import Plan, encoded
+from qmtl.runtime.worker.keeping import Compute, Keeping, Kept
+from qmtl.runtime.worker.messages import Consumed, Plan, consumed, encoded
 from qmtl.runtime.worker.slot import News, SlotState
 from qmtl.runtime.worker.spread import Spread
 
 BATCH = 64  # records of a poll
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 1.0
+MEASURE_SECONDS = 5.0
+WARMUP_SHARE = 0.1  # of the warm-up's event time: what a restart may take (R4)
+WARMUP_LEAST_SECONDS = 10.0
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Owned:
     epoch: Epoch
     position: Position
     fed: dict[str, int]  # by stream
+    kept: Kept
     drained: bool = False  # its feeds had nothing the last time
 
 
@@ -45,6 +50,7 @@ class Counts:
     steps: int = 0
     results: int = 0
     replayed: int = 0
+    restored: int = 0  # slots that began from a snapshot
     taken: int = 0
     fenced: int = 0
     unknown: int = 0
@@ -62,16 +68,26 @@ class Worker:
         feeds: Mapping[str, Feed],
         name: str,
         poll_seconds: float = POLL_SECONDS,
+        *,
+        keeping: Keeping | None = None,
+        metrics: Metrics | None = None,
+        watch: Callable[[], float] = stopwatch,
+        compute: Compute = asyncio.to_thread,
     ) -> None:
         """`feeds`: by stream (node id); each is read only by the owner of the stream's slot.
 
-        `poll_seconds`: how long a worker that has nothing to do waits for news.
+        `poll_seconds`: how long a worker that has nothing to do waits for news. `keeping`: who keeps snapshots, if
+        anybody does. `watch`: a stopwatch in seconds; `compute`: runs what takes long beside the loop.
         """
-        self._poll_seconds = poll_seconds
+        self._poll_seconds, self._keeping = poll_seconds, keeping
+        self.metrics = Metrics() if metrics is None else metrics
+        self._watch, self._compute = watch, compute
         self._log, self._spread, self._feeds, self._name = log, spread, feeds, name
         self._active = set(spread.slots())
         self._owned: dict[Slot, Owned] = {}
         self._wanted: set[Slot] = set()  # assigned, and to be taken
+        self._measured = watch()
+        self._generation: Generation | None = None  # of the last poll
         self.counts = Counts()
 
     async def run(self, stop: Callable[[bool], bool]) -> None:
@@ -85,11 +101,12 @@ class Worker:
             await member.close()
 
     async def _work(self, member: Member, stop: Callable[[bool], bool]) -> None:
-        async with asyncio.TaskGroup() as group:
-            beat = group.create_task(_beat(member))
+        async with asyncio.TaskGroup() as self._tasks:
+            beat = self._tasks.create_task(_beat(member))
             try:
                 while not stop(not await self._round(member)):
                     pass
+                await self._leave(member)
             finally:
                 beat.cancel()
 
@@ -105,8 +122,10 @@ class Worker:
             await asyncio.sleep(self._poll_seconds)
             return True
         for slot in polled.lost:
+            self.metrics.lease_lost.labels(slot).inc()
             self._drop(slot)
             self._wanted.discard(slot)
+        self._generation = polled.generation
         self._wanted |= polled.assigned
         taking = sorted(self._wanted)
         for slot in taking:
@@ -116,8 +135,22 @@ class Worker:
             await self._guarded(slot, self._advance(member, slot, batch, polled.generation))
         fed = False
         for slot in [slot for slot in self._owned if slot not in batches]:
-            fed = await self._guarded(slot, self._feed(member, slot, polled.generation)) or fed
+            if not await self._guarded(slot, self._feed(member, slot, polled.generation)):
+                await self._guarded(slot, self._tell_kept(member, slot, polled.generation))
+            else:
+                fed = True
+        await self._measure()
         return bool(taking or polled.batches or polled.lost or fed)
+
+    async def _measure(self) -> None:
+        """How far readers are behind open transactions, now and then (C4)."""
+        if self._watch() - self._measured < MEASURE_SECONDS:
+            return
+        self._measured = self._watch()
+        for slot in self._owned:
+            with suppress(Unavailable):
+                end = await self._log.end(Topic.SLOTS, slot)
+                self.metrics.lso_lag.labels(slot).set(end.written - end.visible)
 
     def _drop(self, slot: Slot) -> None:
         self._owned.pop(slot, None)
@@ -128,6 +161,7 @@ class Worker:
             return await step
         except Fenced:
             self.counts.fenced += 1
+            self.metrics.commit_refused.labels(slot).inc()
         except Unknown:
             self.counts.unknown += 1
         except Unavailable:
@@ -137,47 +171,105 @@ class Worker:
         return True
 
     async def _take(self, member: Member, slot: Slot) -> None:
+        since = self._watch()
         try:
             taken = await member.take(slot)
+            owned = await self._started(slot, taken) if slot in self._active else None
         except (Fenced, Unavailable):
             self._wanted.discard(slot)  # assigned to another by now, as the next poll will tell
             return
-        state = SlotState(slot, self._spread) if slot in self._active else None
-        position, fed = Position(0), dict[str, int]()
-        if taken.step is not None:
-            fed = msgspec.msgpack.decode(taken.step.body, type=dict[str, int]) if taken.step.body else {}
-            if state is not None:
-                await self._replay(state, taken.step.position)
-            position = taken.step.position
         self._wanted.discard(slot)
         self.counts.taken += 1
         self.counts.slots.add(int(slot))
-        if state is not None:
-            self._owned[slot] = Owned(state, taken.epoch, position, fed)
+        if taken.epoch > 1:
+            self.metrics.owner_reassign.labels(slot).inc()
+        if owned is not None:
+            self._owned[slot] = owned
+            seconds = self._watch() - since
+            allowed = max(owned.state.warmup_seconds() * WARMUP_SHARE, WARMUP_LEAST_SECONDS)
+            self.metrics.warmup_seconds.labels(slot).set(seconds)
+            self.metrics.warmup_exceeded_seconds.labels(slot).set(max(0.0, seconds - allowed))
 
-    async def _replay(self, state: SlotState, until: Position) -> None:
+    async def _started(self, slot: Slot, taken: Taken) -> Owned:
+        """The slot as its last step left it: from a snapshot or the beginning, then by what was consumed since."""
+        step, at, kept = taken.step, Position(0), Kept(since=self._watch())
+        known = Consumed({}) if step is None else consumed(step.body)
+        if self._keeping is not None and known.snapshots:
+            state, at, kept = await self._keeping.started(slot, known.snapshots, self._compute)
+            self.counts.restored += at > 0
+        else:
+            state = SlotState(slot, self._spread)
+        position = Position(0) if step is None else step.position
+        await self._replay(state, at, position)
+        return Owned(state, taken.epoch, position, known.fed, kept)
+
+    async def _replay(self, state: SlotState, at: Position, until: Position) -> None:
         """What has been consumed and committed: it is computed again, and not told again (C6)."""
-        at = Position(0)
         while at < until:
             batch = await self._log.read(Topic.SLOTS, state.slot, at)
             values = [entry.record.value for entry in batch.entries if entry.position < until]
             if not values:
                 break
-            await asyncio.to_thread(partial(_applied, state, values))
+            await self._compute(partial(_applied, state, values))
             self.counts.replayed += len(values)
             at = batch.next
+
+    async def _keep(self, owned: Owned, leaving: bool = False) -> None:
+        """Take a snapshot where one is due."""
+        keeping, kept = self._keeping, owned.kept
+        if keeping is not None and keeping.due(kept, owned.position, leaving):
+            await keeping.take(owned.state, kept, owned.position, self._compute, self._tasks)
+            self.metrics.snapshot_written.labels(owned.state.slot).inc()
+
+    async def _tell_kept(self, member: Member, slot: Slot, generation: Generation) -> bool:
+        """A step that only says which snapshots there are, where no other will."""
+        owned = self._owned.get(slot)
+        if owned is None or owned.kept.told:
+            return False
+        await self._commit(member, owned, Step(slot, owned.epoch, owned.position), generation)
+        return True
+
+    async def _leave(self, member: Member) -> None:
+        """In good order: snapshots of what was done, and steps that name them; whoever is next begins there."""
+        if self._keeping is None or self._generation is None:
+            return
+        for owned in self._owned.values():
+            await self._keeping.written(owned.kept)
+            await self._keep(owned, leaving=True)
+        for slot, owned in list(self._owned.items()):
+            await self._keeping.written(owned.kept)
+            await self._guarded(slot, self._tell_kept(member, slot, self._generation))
+
+    async def _commit(
+        self,
+        member: Member,
+        owned: Owned,
+        step: Step,
+        generation: Generation,
+        fed: dict[str, int] | None = None,
+    ) -> None:
+        """Commit a step with where the feeds are (as `fed` says), and which snapshots there are (C2)."""
+        pointers, since = owned.kept.pointers, self._watch()
+        body = encoded(Consumed(owned.fed if fed is None else fed, pointers))
+        await member.commit(replace(step, body=body), generation)
+        self.metrics.commit_latency.observe(self._watch() - since)
+        owned.kept.told = owned.kept.told or owned.kept.pointers is pointers
+        owned.position, owned.fed = step.position, owned.fed if fed is None else fed
+        self.counts.steps += 1
 
     async def _advance(self, member: Member, slot: Slot, batch: Batch, generation: Generation) -> bool:
         owned = self._owned.get(slot)
         if owned is None:
             return False
         values = [entry.record.value for entry in batch.entries]
-        news = await asyncio.to_thread(partial(_applied, owned.state, values))
-        step = Step(slot, owned.epoch, batch.next, news.results, news.onward, body=encoded(owned.fed))
-        await member.commit(step, generation)
-        owned.position = batch.next
-        self.counts.steps += 1
+        news = await self._compute(partial(_applied, owned.state, values))
+        if news.duplicates:
+            self.metrics.commit_duplicate.labels(slot).inc(news.duplicates)
+            raise InvariantBroken(f"slot {slot} would commit {news.duplicates} buckets a second time (C1)")
+        step = Step(slot, owned.epoch, batch.next, news.results, news.onward)
+        await self._commit(member, owned, step, generation)
         self.counts.results += len(news.results)
+        await self._keep(owned)
         return True
 
     async def _feed(self, member: Member, slot: Slot, generation: Generation) -> bool:
@@ -201,9 +293,8 @@ class Worker:
         if fed == owned.fed:
             owned.drained = True
             return False
-        step = Step(slot, owned.epoch, owned.position, onward=tuple(onward), body=encoded(fed))
-        await member.commit(step, generation)
-        owned.fed = fed
+        step = Step(slot, owned.epoch, owned.position, onward=tuple(onward))
+        await self._commit(member, owned, step, generation, fed)
         return True
 
 
