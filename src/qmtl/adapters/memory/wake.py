@@ -7,7 +7,7 @@ import asyncio
 
 class Wake:
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # told in the order in which they came
 
     def tell(self) -> None:
         for each in self._waiting:
@@ -17,11 +17,11 @@ class Wake:
     async def wait(self, timeout: float) -> None:
         """Until it is told, or `timeout` seconds have passed on the loop's clock."""
         told = asyncio.get_running_loop().create_future()
-        self._waiting.add(told)
+        self._waiting[told] = None
         try:
             async with asyncio.timeout(timeout):
                 await told
         except TimeoutError:
             pass
         finally:
-            self._waiting.discard(told)
+            self._waiting.pop(told, None)
