@@ -15,12 +15,12 @@ COLUMNS = ("name", "dtype", "rows", "columns")
 def encoded(part: Part) -> Any:
     """An Arrow IPC stream of one record batch: name, dtype, rows and columns of each array, and its bytes (C order).
 
-    Arrays that are all zero (most versions are) have no bytes.
+    Arrays that are all zero (most versions are) are left out.
     """
     import pyarrow as pa
 
-    arrays = {name: np.ascontiguousarray(one) for name, one in part.arrays.items()}
-    kept = [one.reshape(-1).view(np.uint8) if one.any() else np.zeros(0, np.uint8) for one in arrays.values()]
+    arrays = {name: np.ascontiguousarray(one) for name, one in part.arrays.items() if one.any()}
+    kept = [one.reshape(-1).view(np.uint8) for one in arrays.values()]
     ends = np.cumsum([0, *map(len, kept)], dtype=np.int64)
     data = np.concatenate(kept) if kept else np.zeros(0, np.uint8)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
@@ -50,10 +50,9 @@ def decoded(content: memoryview) -> Part:
         told = [batch.column(name).to_pylist() for name in COLUMNS]
         _, ends, data = batch.column("data").buffers()
         at = np.frombuffer(ends, np.int64)[: batch.num_rows + 1].tolist()
-        arrays = {}
+        arrays, data = {}, memoryview(data) if data is not None else memoryview(b"")
         for name, dtype, rows, columns, low, high in zip(*told, at[:-1], at[1:], strict=True):
-            flat = np.zeros(rows * columns, dtype) if low == high else np.frombuffer(data[low:high], dtype)
-            arrays[name] = flat.reshape(rows, columns)
+            arrays[name] = np.frombuffer(data[low:high], dtype).reshape(rows, columns)
         return Part(place["interval"], place["bucket"], place["rows"], arrays)
     except (pa.ArrowException, ValueError, TypeError, KeyError, AttributeError, StopIteration) as wrong:
         raise Corrupt(f"a part of a state does not decode: {wrong}") from wrong

@@ -26,7 +26,8 @@ from qmtl.core.flow.plan import Group, Plan
 from qmtl.core.flow.timeline import COPY, PENDING, VALUE, Timeline
 from qmtl.core.graph.ir import NodeKind, TickIdentity
 
-PART_ROWS = 1024  # buckets between the boundaries of parts; a multiple of COPY
+PART_ROWS = 1024  # buckets between the boundaries of the newest parts; a multiple of COPY
+WHOLE_ROWS = 8 * PART_ROWS  # of those before: reading many small arrays takes longer than reading their bytes
 FORMAT = 1  # of parts and rest; another one is not read
 
 CLOCK = [at.C_SEEN, at.C_WM, at.C_NEXT, at.C_FRONT, at.C_RAW, at.C_AT_RAW, at.C_IDLE]
@@ -36,7 +37,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Part(NamedTuple):
-    """Rows of one timeline from `bucket` (ns) on, before the next boundary."""
+    """Rows of one timeline from `bucket` (ns) on, before the next boundary. Arrays that are all zero may be left out."""
 
     interval: int
     bucket: int
@@ -86,7 +87,7 @@ def plan_digest(plan: Plan) -> str:
         for group in plan.groups
     ]
     widths = [
-        [t.interval, t.width, [(str(p.dtype), p.shape[1]) for p in t.planes], [c.shape[1] for c in t.copies]]
+        [t.interval, t.width, [(p.dtype.char, p.shape[1]) for p in t.planes], [c.shape[1] for c in t.copies]]
         for t in plan.timelines.values()
     ]
     return blake3(msgspec.msgpack.encode([FORMAT, told, widths])).hexdigest()
@@ -138,11 +139,10 @@ def parts_of(engine: Engine) -> Iterator[Part]:
     """The rows, part by part; the engine must not move meanwhile."""
     for timeline in engine.plan.timelines.values():
         stale = engine.flow.closed_at[timeline.interval]
-        step = PART_ROWS * timeline.interval
         low = 0
         while low < timeline.rows:
             bucket = int(timeline.bucket[low])
-            high = min(timeline.rows, low + ((bucket // step + 1) * step - bucket) // timeline.interval)
+            high = _end_of_part(timeline, low)
             arrays = {"values": _values(engine.plan, timeline, low, high)}
             for number, plane in enumerate(timeline.planes):
                 if number != stale and plane.shape[1]:
@@ -151,6 +151,13 @@ def parts_of(engine: Engine) -> Iterator[Part]:
                 arrays[f"copies {number}"] = copies[low // COPY : -(-high // COPY)]
             yield Part(timeline.interval, bucket, high - low, arrays)
             low = high
+
+
+def _end_of_part(timeline: Timeline, low: int) -> int:
+    """The row before which the part that begins at `low` ends: the next boundary of whole parts, if there is one yet."""
+    number = int(timeline.bucket[low]) // timeline.interval
+    whole = low + WHOLE_ROWS - number % WHOLE_ROWS
+    return whole if whole <= timeline.rows else min(timeline.rows, low + PART_ROWS - number % PART_ROWS)
 
 
 def _values(plan: Plan, timeline: Timeline, low: int, high: int) -> Array:
@@ -259,18 +266,15 @@ def put_part(engine: Engine, part: Part) -> None:
     high = low + part.rows
     if low < 0 or high > timeline.rows or timeline.base + low * timeline.interval != part.bucket:
         raise Corrupt(f"a part of {part.rows} rows from {part.bucket} on does not fit its timeline")
-    places: dict[str, Array] = {"values": timeline.V[low:high]}
-    stale = engine.flow.closed_at[timeline.interval]
-    for number, plane in enumerate(timeline.planes):
-        if number == stale:
-            plane[low:high] = engine.step  # closed by then
-        elif plane.shape[1]:
-            places[f"plane {number}"] = plane[low:high]
-    for number, copies in enumerate(timeline.copies):
-        places[f"copies {number}"] = copies[low // COPY : -(-high // COPY)]
-    if places.keys() != part.arrays.keys():
-        raise Corrupt(f"a part has {sorted(part.arrays)}, not {sorted(places)}")
-    for name, place in places.items():
-        if part.arrays[name].shape != place.shape or part.arrays[name].dtype != place.dtype:
-            raise Corrupt(f"{name} of a part does not fit: {part.arrays[name].shape}, not {place.shape}")
-        place[:] = part.arrays[name]
+    for name, array in part.arrays.items():
+        kind, _, number = name.partition(" ")
+        try:
+            whole = {"values": [timeline.V], "plane": timeline.planes, "copies": timeline.copies}[kind][
+                int(number or 0)
+            ]
+        except (KeyError, IndexError, ValueError) as wrong:
+            raise Corrupt(f"a part has {name}, which its plan has not") from wrong
+        place = whole[low // COPY : -(-high // COPY)] if kind == "copies" else whole[low:high]
+        if array.shape != place.shape or array.dtype != place.dtype:
+            raise Corrupt(f"{name} of a part does not fit: {array.shape}, not {place.shape}")
+        place[:] = array
