@@ -7,8 +7,9 @@ runtime (R3). A pack is durable before its record is written, and a hit reads an
 neither a kill nor an eviction leaves a record that answers wrongly.
 
 **What is kept.** A slice that took less than `CHEAP` seconds to compute is not worth reading back: it is computed again
-(`recomputed: cheaper`). Failures are never kept. One hit in a hundred (`check`) is computed again and compared; a
-difference is an alarm: its pack is not believed any more, and the slice computed stands.
+(`recomputed: cheaper`), unless its author says otherwise (`cache=` of a node). Failures are never kept. One hit in a
+hundred (`check`) is computed again and compared; a difference is an alarm: its pack is not believed any more, and the
+slice computed stands.
 
 **Another runtime's slices** serve nodes whose `runtime_compat` is loose, once one of them has been computed again here
 and agreed within the node's tolerance; strict nodes never see them.
@@ -30,7 +31,7 @@ from qmtl.core.flow.digest import named
 from qmtl.core.flow.entry import same
 from qmtl.core.flow.reuse import SPAN, Slice
 from qmtl.core.flow.timeline import VALUE
-from qmtl.core.graph.ir import Node
+from qmtl.core.graph.ir import Caching, Node
 from qmtl.ports.blobs import Blobs
 
 CHEAP = 0.0005  # seconds; finding, reading and verifying a slice takes about a third of it
@@ -47,6 +48,7 @@ class What(StrEnum):
     REUSED = "reused"
     ACROSS = "reused across runtimes"
     CHEAPER = "recomputed: cheaper"
+    UNKEPT = "recomputed: never kept"  # as its author says
     CHECKED = "checked"  # known, computed again all the same, and equal
     DIFFERS = "differs"  # known, computed again, and not equal: an alarm
 
@@ -173,6 +175,8 @@ class SliceCache:
 
     def find(self, node: Node, window: bytes, bucket: int, rows: int) -> Slice | None:
         """A slice that is known; else the caller computes it and calls `computed`."""
+        if node.meta.get("cache") == Caching.NEVER:
+            return None
         since, key, scope = self._watch(), self.key(node, window), self._runtime.scope(node)
         theirs = self._scope_of(key, node, scope)
         known = None if theirs is None else self._read(key, theirs, node, rows)
@@ -191,7 +195,9 @@ class SliceCache:
     def computed(self, node: Node, window: bytes, bucket: int, made: Slice) -> None:
         """The slice just asked for: kept where that is worth it."""
         asked, self._asked = self._asked, None
-        assert asked is not None
+        if asked is None:
+            self.events.append(Event(node.node_id, bucket, len(made.status), What.UNKEPT, 0.0, ""))
+            return
         seconds = self._watch() - asked.since
         what = self._judged(asked, node, made, seconds)
         name = {What.CHEAPER: "cheaper"}.get(what, what.value)
@@ -203,7 +209,8 @@ class SliceCache:
 
     def _judged(self, asked: _Asked, node: Node, made: Slice, seconds: float) -> What:
         if asked.known is None:
-            return What.CHEAPER if seconds < self._cheap else What.COMPUTED
+            kept = seconds >= self._cheap or node.meta.get("cache") == Caching.ALWAYS
+            return What.COMPUTED if kept else What.CHEAPER
         own = asked.theirs == asked.scope
         agree = equal(asked.known, made) if own else close(asked.known, made, self._runtime.tolerance(node))
         if not own:

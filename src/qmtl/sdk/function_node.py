@@ -35,6 +35,7 @@ class Settings:
     label: str = ""
     runtime_compat: RuntimeCompat = RuntimeCompat.LOOSE
     tolerance: float = TOLERANCE
+    cache: ir.Caching = ir.Caching.AUTO
 
 
 def function_node(
@@ -76,7 +77,11 @@ def function_node(
                 wants_watermark=signature.wants_watermark,
                 vectorized=settings.vectorized,
                 label=settings.label,
-                meta={"runtime_compat": settings.runtime_compat, "tolerance": settings.tolerance},
+                meta={
+                    "runtime_compat": settings.runtime_compat,
+                    "tolerance": settings.tolerance,
+                    "cache": settings.cache,
+                },
             )
         )
 

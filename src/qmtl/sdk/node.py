@@ -25,6 +25,7 @@ Time = str | int | timedelta | Duration
 OnMissing = ir.OnMissing | Literal["skip", "fail"]
 AllIdle = ir.AllIdle | Literal["flush", "hold"]
 CoarseFrontier = ir.CoarseFrontier | Literal["structural", "strict"]
+Cache = ir.Caching | Literal["auto", "always", "never"]
 Compat = RuntimeCompat | Literal["loose", "strict"]
 
 _SETTINGS = (
@@ -38,6 +39,7 @@ _SETTINGS = (
     "label",
     "runtime_compat",
     "tolerance",
+    "cache",
 )
 
 
@@ -56,7 +58,9 @@ class Node(Columns[Series], Series):
     vectorized       called once for several rows: windows of shape (rows, period), an array of one number per row
                      for each output; inputs are windows of rows of its own interval
     runtime_compat   `"loose"`: what another runtime computed may be used once a sample has agreed; `"strict"`: never
-    tolerance        by how much, relatively, two runtimes may differ; neither is part of the node's id
+    tolerance        by how much, relatively, two runtimes may differ
+    cache            `"auto"` keeps results that took longer than reading them takes, `"always"` all, `"never"` none;
+                     like the two before it is no part of the node's id
     """
 
     __slots__ = ()
@@ -77,6 +81,7 @@ class Node(Columns[Series], Series):
         label: str = "",
         runtime_compat: Compat = "loose",
         tolerance: float = TOLERANCE,
+        cache: Cache = "auto",
         **elsewhere: Never,
     ) -> Node:
         if elsewhere:
@@ -90,7 +95,9 @@ class Node(Columns[Series], Series):
         compat = choice(RuntimeCompat, runtime_compat, "runtime_compat")
         if not 0.0 <= tolerance < 1.0:
             raise mistake("a tolerance is relative", value=tolerance, cure="for example 1e-9")
-        settings = Settings(_names(outputs), interval, period, closing, vectorized, label, compat, tolerance)
+        caching = choice(ir.Caching, cache, "cache")
+        given = (interval, period, closing, vectorized, label, compat, tolerance, caching)
+        settings = Settings(_names(outputs), *given)
         return _built(function, inputs, params or {}, settings)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -156,6 +163,7 @@ def node(
     label: str = "",
     runtime_compat: Compat = "loose",
     tolerance: float = TOLERANCE,
+    cache: Cache = "auto",
 ) -> Callable[[Callable[P, R]], NodeFunction[P, R]]: ...
 def node(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make an author's function a node: `@node(outputs=("score",))`; settings are those of :class:`Node`."""

@@ -95,7 +95,9 @@ def test_rows_that_do_not_fit_are_refused() -> None:
         part._replace(bucket=part.bucket - 10**15),
         part._replace(interval=7),
         part._replace(arrays=short),
-        part._replace(arrays={"values": part.arrays["values"]}),
+        part._replace(arrays={"values 1": part.arrays["values"]}),
+        part._replace(arrays={"plane x": part.arrays["values"]}),
+        part._replace(arrays={"others": part.arrays["values"]}),
         Part(part.interval, part.bucket + 1, part.rows, part.arrays),
     ):
         with pytest.raises(Corrupt):

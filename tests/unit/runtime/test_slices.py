@@ -117,6 +117,26 @@ def test_what_is_cheap_is_computed_again() -> None:
     assert cache.counts.hit_ratio == 1.0  # of what is worth keeping
 
 
+@pytest.mark.parametrize("said", ["auto", "always", "never"])
+def test_an_author_may_say_what_is_kept(said: str) -> None:
+    """Beyond any cost: all, or none; the node is the same node."""
+    asked = node(cache=said)(scaled.function)
+
+    def made() -> dict[str, Any]:
+        x = StreamInput("A", interval="1m", fields=("value",)).value
+        return {"out": asked(x=x.window(3), k=2.0)}
+
+    store = MemoryBlobs()
+    for first in (True, False):
+        cache = opened(store, cheap=0.0 if said == "never" else 1e9)
+        backtest(made, given(), cache=cache)
+        known = not first and said == "always"
+        assert cache.counts.reused == (SLICES if known else 0)
+        assert cache.counts.stored == (SLICES if first and said == "always" else 0)
+        what = {"auto": What.CHEAPER, "never": What.UNKEPT, "always": What.REUSED if known else What.COMPUTED}
+        assert {event.what for event in cache.events} == {what[said]}
+
+
 def test_a_pack_without_its_record_is_not_there(filled: MemoryBlobs) -> None:
     filled.records.clear()
     _, cache = run(filled)

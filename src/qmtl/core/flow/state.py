@@ -37,7 +37,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Part(NamedTuple):
-    """Rows of one timeline from `bucket` (ns) on, before the next boundary. Arrays that are all zero may be left out."""
+    """Rows of one timeline from `bucket` (ns) on, before the next boundary. Arrays of zeros may be left out."""
 
     interval: int
     bucket: int
@@ -154,7 +154,7 @@ def parts_of(engine: Engine) -> Iterator[Part]:
 
 
 def _end_of_part(timeline: Timeline, low: int) -> int:
-    """The row before which the part that begins at `low` ends: the next boundary of whole parts, if there is one yet."""
+    """The row before which the part that begins at `low` ends: at the boundary of whole parts, once it is there."""
     number = int(timeline.bucket[low]) // timeline.interval
     whole = low + WHOLE_ROWS - number % WHOLE_ROWS
     return whole if whole <= timeline.rows else min(timeline.rows, low + PART_ROWS - number % PART_ROWS)
@@ -268,10 +268,9 @@ def put_part(engine: Engine, part: Part) -> None:
         raise Corrupt(f"a part of {part.rows} rows from {part.bucket} on does not fit its timeline")
     for name, array in part.arrays.items():
         kind, _, number = name.partition(" ")
+        known: dict[str, Any] = {"values": [timeline.V], "plane": timeline.planes, "copies": timeline.copies}
         try:
-            whole = {"values": [timeline.V], "plane": timeline.planes, "copies": timeline.copies}[kind][
-                int(number or 0)
-            ]
+            whole: Array = known[kind][int(number or 0)]
         except (KeyError, IndexError, ValueError) as wrong:
             raise Corrupt(f"a part has {name}, which its plan has not") from wrong
         place = whole[low // COPY : -(-high // COPY)] if kind == "copies" else whole[low:high]

@@ -114,6 +114,9 @@ class _Expansion:
             compat = {known.meta["runtime_compat"], node.meta["runtime_compat"]}
             known.meta["runtime_compat"] = max(compat)  # loose < strict
             known.meta["tolerance"] = min(known.meta["tolerance"], node.meta["tolerance"])
+            said = {known.meta["cache"], node.meta["cache"]}
+            if len(said) > 1:
+                known.meta["cache"] = "never" if "never" in said else "always"
         return known
 
     def _rebuilt(self, node: Node, member: str) -> Node:

@@ -46,6 +46,14 @@ class OnMissing(StrEnum):
     FAIL = "fail"
 
 
+class Caching(StrEnum):
+    """What an author says of keeping a node's slices."""
+
+    AUTO = "auto"  # those that took longer to compute than reading takes
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class AllIdle(StrEnum):
     FLUSH = "flush"
     HOLD = "hold"
