@@ -67,6 +67,7 @@ class Workers:
     def start(self, idle: float = 7.5) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "qmtl", "worker", "many.py", "--catalog", "{id}.csv", "--tz", "UTC"]
         command += ["--idle", str(idle), "--json", "--log", self.url]
+        command += ["--snapshots", "kept", "--snapshot-every", "0"]
         environ = os.environ | {"QMTL_CACHE": "off"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         made = subprocess.Popen(command, cwd=self.place, env=environ, **pipes)
@@ -169,7 +170,8 @@ def test_two_workers_share_the_work_and_survive_kill_9_of_either(place: Path, an
     wait_for_steps(workers, 40, third)
     second.send_signal(signal.SIGKILL)
     second.wait()
-    assert told(third)["steps"] > 0
+    counts = told(third)
+    assert counts["steps"] > 0
     check(place, asyncio.run(all_of(workers.url)))
 
 

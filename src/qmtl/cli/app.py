@@ -105,6 +105,10 @@ def worker(
             help='folder or URL of an object store that all workers reach, or "off" (default: QMTL_CACHE)',
         ),
     ] = None,
+    snapshot_every: Annotated[
+        float,
+        typer.Option("--snapshot-every", metavar="SECONDS", help="how old a slot's last snapshot may grow"),
+    ] = 60.0,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", metavar="PORT", help="serve Prometheus metrics there (or at HOST:PORT)"),
@@ -118,7 +122,7 @@ def worker(
     from qmtl.cli.loading import strategy_from
     from qmtl.cli.worker import work
 
-    chosen = (log, idle, snapshots, metrics)
+    chosen = (log, idle, snapshots, snapshot_every, metrics)
     counts = work(strategy_from(file, sets), data, catalog, tz, stamp, *chosen, quiet=as_json)
     if as_json:
         _document(counts)

@@ -34,8 +34,9 @@ def work(
     stamp: str,
     url: str | None,
     idle_seconds: float | None,
-    snapshots: str | None = None,
-    metrics: str | None = None,
+    snapshots: str | None,
+    snapshot_seconds: float,
+    metrics: str | None,
     *,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -45,7 +46,8 @@ def work(
     with when_compiling(
         lambda: console.print("[dim]compiling operators: this takes up to a minute, once[/]")
     ):
-        return asyncio.run(_work(graphs, arrivals, url, idle_seconds, snapshots, metrics, console))
+        kept = (snapshot_store(snapshots), snapshot_seconds)
+        return asyncio.run(_work(graphs, arrivals, url, idle_seconds, kept, metrics, console))
 
 
 async def _work(
@@ -53,14 +55,14 @@ async def _work(
     arrivals: Any,
     url: str | None,
     idle_seconds: float | None,
-    snapshots: str | None,
+    kept: tuple[Any, float],
     metrics: str | None,
     console: Console,
 ) -> dict[str, Any]:
     log = await open_log(url)
     try:
         name = f"{socket.gethostname()}/{os.getpid()}"
-        worker = worker_over(log, graphs, arrivals, name, snapshot_store(snapshots))
+        worker = worker_over(log, graphs, arrivals, name, *kept)
         if metrics is not None:
             host, port = address(metrics)
             port = worker.metrics.serve(host, port)
