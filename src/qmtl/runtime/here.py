@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qmtl.core.flow.fingerprint import TOLERANCE, Fingerprint, RuntimeCompat
 from qmtl.core.graph.ir import Node
 from qmtl.runtime import environment
@@ -27,3 +29,10 @@ class Here:
 
     def tolerance(self, node: Node) -> float:
         return float(node.meta.get("tolerance", TOLERANCE))
+
+
+def runtime_of(nodes: Iterable[Node]) -> str:
+    """The digest of the runtime that some nodes are computed by, with all packages that their code uses (R3)."""
+    here = Here()
+    found = {name: value for node in nodes for name, value in here.of(node).fields}
+    return Fingerprint(tuple(found.items())).digest

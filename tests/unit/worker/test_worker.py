@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from qmtl import Event, Panel, Runner, Strategy, StreamInput, cross, node
 from qmtl.adapters.memory.log import MemoryLog
-from qmtl.core.flow.commit import Slot
+from qmtl.core.flow.commit import STEP_KEY, Batch, Entry, Position, Record, Slot, StepRecord, Topic
 from qmtl.core.flow.timeline import VALUE
 from qmtl.core.graph.expand import expand
 from qmtl.core.graph.ir import NodeKind
@@ -20,6 +20,7 @@ from qmtl.runtime.backtest import unique_nodes, wanted_sources
 from qmtl.runtime.ledger import cells_of
 from qmtl.runtime.sources import load
 from qmtl.runtime.worker.feed import TableFeed
+from qmtl.runtime.worker.messages import Correction, chained, committed, consumed, decoded, results_digest
 from qmtl.runtime.worker.reading import CommitLog, read_all
 from qmtl.runtime.worker.spread import STREAMS, Spread, spread
 from qmtl.runtime.worker.worker import Worker
@@ -214,3 +215,64 @@ def test_the_plans_of_the_slots_have_each_node_once(laid: Laid) -> None:
         if node.kind not in (NodeKind.REMOTE, NodeKind.TICKS)
     ]
     assert sorted(computed) == sorted(laid.spread.nodes)
+
+
+def test_every_step_says_what_it_was_made_of(laid: Laid) -> None:
+    """C1: the digest of its input, of its results, its runtime; and what caused a correction."""
+
+    async def main() -> tuple[int, int]:
+        log = MemoryLog(8, asyncio.get_running_loop().time, lease_seconds=30.0)
+        await _run(log, laid, 2)
+        steps = causes = 0
+        for slot in map(Slot, range(8)):
+            entries = [one async for one in _entries(log, Topic.SLOTS, slot)]
+            by_position = {int(one.position): one.record.value for one in entries}
+            results: list[Record] = []
+            async for entry in _entries(log, Topic.COMMITS, slot):
+                if entry.record.key != STEP_KEY:
+                    results.append(entry.record)
+                    message = committed(entry.record.value)
+                    if isinstance(message, Correction):
+                        assert decoded(by_position[message.cause])
+                        causes += 1
+                    continue
+                step = StepRecord.of(entry.record)
+                told = consumed(step.body)
+                digest = b""
+                for position, value in by_position.items():
+                    digest = chained(digest, value) if position < step.position else digest
+                assert told.inputs == digest
+                assert told.outputs == results_digest(results)
+                assert told.runtime
+                steps, results = steps + 1, []
+        return steps, causes
+
+    steps, causes = asyncio.run(main())
+    assert steps > 20
+    assert causes > 100
+
+
+async def _entries(log: MemoryLog, topic: Topic, slot: Slot) -> AsyncIterator[Entry]:
+    at = Position(0)
+    while (batch := await log.read(topic, slot, at)).entries:
+        for entry in batch.entries:
+            yield entry
+        at = batch.next
+
+
+def test_input_that_changed_since_it_was_committed_is_refused(laid: Laid) -> None:
+    async def main() -> None:
+        log = MemoryLog(8, asyncio.get_running_loop().time, lease_seconds=30.0)
+        await _run(log, laid, 1)
+        read = log.read
+
+        async def changed(topic: Topic, slot: Slot, start: Position, limit: int = 1000) -> Batch:
+            batch = await read(topic, slot, start, limit)
+            return Batch(batch.entries[:-1], batch.next) if topic is Topic.SLOTS else batch
+
+        log.read = changed  # type: ignore[method-assign]
+        await _run(log, laid, 1)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(main())
+    assert "is not what was committed" in str(raised.value.exceptions[0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
+from blake3 import blake3
 
 from qmtl.core.errors import Corrupt
+from qmtl.core.flow.commit import Record
 from qmtl.core.flow.remote import Cells, Told
 from qmtl.runtime.snapshots import Pointer
 
@@ -64,19 +67,29 @@ class Result(msgspec.Struct, tag="result", array_like=True, frozen=True):
 
 
 class Correction(msgspec.Struct, tag="correction", array_like=True, frozen=True):
-    """In the commit log: a later version of one bucket, or a version 0 that came late; its whole value (C9)."""
+    """In the commit log: a later version of one bucket, or a version 0 that came late; its whole value (C9).
+
+    `cause`: the position, in the slot's partition, of the record that made it necessary (C1).
+    """
 
     node_id: str
     lane: int
     version: int
     closed: Closed
+    cause: int
 
 
 class Consumed(msgspec.Struct, array_like=True, frozen=True):
-    """The body of a step record: where each stream's feed is, and the slot's snapshots, newest first (C2, C7)."""
+    """The body of a step record: where each stream's feed is, the slot's snapshots, newest first (C2, C7), and what the
+    step can be held to (C1): `inputs`, of all records of the partition up to the position, each digest over the one
+    before and the record; `outputs`, of the step's results; `runtime`, the fingerprint it was computed by.
+    """
 
     fed: dict[str, int]
     snapshots: list[Pointer] = []
+    inputs: bytes = b""
+    outputs: bytes = b""
+    runtime: str = ""
 
 
 Message = Plan | Events | Finished | Slices
@@ -103,6 +116,20 @@ def consumed(body: bytes) -> Consumed:
         return _consumed.decode(body) if body else Consumed({})
     except msgspec.MsgspecError as wrong:
         raise Corrupt(f"body {body[:40]!r} of a step record does not decode: {wrong}") from wrong
+
+
+def chained(before: bytes, value: bytes) -> bytes:
+    """The digest of a partition's records up to one with this value."""
+    return blake3(before + value).digest()
+
+
+def results_digest(results: Iterable[Record]) -> bytes:
+    """The digest of a step's results, in their order; none: no bytes."""
+    digest, some = blake3(), False
+    for each in results:
+        digest.update(len(each.value).to_bytes(8) + each.value)
+        some = True
+    return digest.digest() if some else b""
 
 
 def committed(value: bytes) -> Result | Correction:

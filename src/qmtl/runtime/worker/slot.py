@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 
 from qmtl.core.errors import Corrupt, UserError
+from qmtl.core.flow import layout as at
 from qmtl.core.flow.building import build
 from qmtl.core.flow.commit import Record, Slot
 from qmtl.core.flow.emission import Change
@@ -18,7 +20,7 @@ from qmtl.core.flow.feed import EVENT, FINISHED
 from qmtl.core.flow.instant import SECOND
 from qmtl.core.flow.plan import Group
 from qmtl.core.flow.remote import Cells, Outbox, Told, accept
-from qmtl.core.flow.timeline import HALTED, NEVER, NONE, PENDING, VALUE
+from qmtl.core.flow.timeline import FOREVER, HALTED, NEVER, NONE, PENDING, VALUE
 from qmtl.core.graph.ir import NodeKind
 from qmtl.runtime.snapshots import Restored
 from qmtl.runtime.worker.messages import (
@@ -29,6 +31,7 @@ from qmtl.runtime.worker.messages import (
     Plan,
     Result,
     Slices,
+    chained,
     closed_of,
     decoded,
     encoded,
@@ -78,18 +81,26 @@ class SlotState:
         self._outbox = Outbox(self.engine, spread.told(slot))
         self._seen = 0  # of the engine's changes
         self._until: dict[tuple[str, int], int] = {}  # by node and lane: the end of what has closed (ns)
+        self.inputs = b""  # the digest of all records so far
+        self._causes: list[
+            tuple[int, int]
+        ] = []  # how many changes there were after a record, and its position
         if restored is not None:
             try:
-                self._outbox.go_on(msgspec.msgpack.decode(restored.more, type=list[tuple[int, int, bool]]))
+                told, self.inputs = msgspec.msgpack.decode(
+                    restored.more, type=tuple[list[tuple[int, int, bool]], bytes]
+                )
+                self._outbox.go_on(told)
             except (msgspec.MsgspecError, ValueError) as wrong:
                 raise Corrupt(f"what slot {slot} has told is not in its snapshot: {wrong}") from wrong
 
     def told(self) -> bytes:
         """What a snapshot keeps beside the engine's state; after `news`."""
-        return encoded(self._outbox.state())
+        return encoded((self._outbox.state(), self.inputs))
 
-    def apply(self, value: bytes) -> None:
+    def apply(self, value: bytes, position: int) -> None:
         """Advance by one record of the partition; raises Corrupt, and UserError for those of another plan."""
+        self.inputs = chained(self.inputs, value)
         told: list[Told] = []
         for message in decoded(value):
             if isinstance(message, Plan):
@@ -100,12 +111,15 @@ class SlotState:
                 self.engine.advance(self._batch(message))
         if told:
             accept(self.engine, told)
+        self._causes.append((int(self.engine.flow.log.head[at.H_RECORD_COUNT]), position))
 
     def news(self) -> News:
         """What has come of the records applied since the last call."""
         told = self._outbox.collect()
         changes = self.engine.flow.changes()[self._seen :]
-        self._seen += len(changes)
+        causes, self._causes = self._causes, []
+        first, self._seen = self._seen, self._seen + len(changes)
+        cause = [causes[bisect_right(causes, (first + n, FOREVER))][1] for n in range(len(changes))]
         onward: dict[int, list[Slices]] = {}
         for one in told:
             for slot in self._spread.readers.get(one.node_id, ()):
@@ -113,7 +127,7 @@ class SlotState:
         key = f"slices of {self.slot}".encode()
         sent = tuple((Slot(slot), Record(key, encoded(slices))) for slot, slices in sorted(onward.items()))
         duplicates = sum(self._again(one.node_id, one.lane, one.closed) for one in told)
-        return News(tuple(self._results(told, changes)), sent, duplicates)
+        return News(tuple(self._results(told, changes, cause)), sent, duplicates)
 
     def _again(self, node_id: str, lane: int, closed: Cells) -> int:
         """How many of the buckets that close now have closed before, by what was told of the lane so far."""
@@ -166,7 +180,9 @@ class SlotState:
 
     # --- the commit log --------------------------------------------------------------------------------------
 
-    def _results(self, told: Sequence[Told], changes: Sequence[Change]) -> list[Record]:
+    def _results(
+        self, told: Sequence[Told], changes: Sequence[Change], causes: Sequence[int]
+    ) -> list[Record]:
         mine = {
             (group.index, lane): key
             for key in self._spread.told(self.slot)
@@ -183,23 +199,23 @@ class SlotState:
                 key = f"{one.node_id}/{one.lane}/{part.bucket}".encode()
                 value = Result(one.node_id, one.lane, group.interval, closed_of(part))
                 found.append(Record(key, encoded(value)))
-        for change in changes:
+        for change, cause in zip(changes, causes, strict=True):
             node_id = mine.get((change.group, change.lane))
             if node_id is not None:
-                found.append(self._correction(node_id, change))
+                found.append(self._correction(node_id, change, cause))
         return found
 
     def _lanes(self, node_id: str) -> list[tuple[Group, int]]:
         group, lane = self.engine.plan.home[node_id]
         return [(group, n) for n in range(group.lanes)] if len(group.nodes) < group.lanes else [(group, lane)]
 
-    def _correction(self, node_id: str, change: Change) -> Record:
+    def _correction(self, node_id: str, change: Change, cause: int) -> Record:
         group, _ = self.engine.plan.home[node_id]
         lane = change.lane if len(group.nodes) < group.lanes else 0
         values = np.array(change.value if change.value is not None else [0.0] * len(group.out), np.float64)
         closed = Closed(change.bucket, bytes([change.kind]), values.tobytes())
         key = f"{node_id}/{lane}/{change.bucket}/corrected".encode()
-        return Record(key, encoded(Correction(node_id, lane, change.version, closed)))
+        return Record(key, encoded(Correction(node_id, lane, change.version, closed, cause)))
 
 
 def engine_of(slot: Slot, spread: Spread) -> Engine:

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from qmtl.core.flow.fingerprint import Fingerprint
-from qmtl.core.graph.ir import Graph, Node
+from qmtl.core.graph.ir import Graph
 from qmtl.ports.blobs import Blobs
 from qmtl.ports.log import Log
 from qmtl.runtime.backtest import last_end, unique_nodes
-from qmtl.runtime.here import Here
+from qmtl.runtime.here import runtime_of
 from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.snapshots import Reason, Snapshots
@@ -47,13 +46,6 @@ def kept_in(store: Blobs, laid: Spread, metrics: Metrics, every_seconds: float =
 
     snapshots = Snapshots(store, runtime_of(laid.nodes.values()), watch=stopwatch, rejected=rejected)
     return Keeping(snapshots, laid, stopwatch, rejected, every_seconds)
-
-
-def runtime_of(nodes: Iterable[Node]) -> str:
-    """The digest of the runtime that some nodes are computed by, with all packages that their code uses (R3)."""
-    here = Here()
-    found = {name: value for node in nodes for name, value in here.of(node).fields}
-    return Fingerprint(tuple(found.items())).digest
 
 
 def laid_out(slots: int, graphs: Iterable[Graph], arrivals: Any) -> tuple[Spread, Mapping[str, Feed]]:

@@ -7,19 +7,20 @@ dropped with it, and the slot taken again where it is still this member's: takin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from qmtl.core.errors import Fenced, InvariantBroken, QmtlError, Unavailable, Unknown
-from qmtl.core.flow.commit import Batch, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
+from qmtl.core.errors import Corrupt, Fenced, InvariantBroken, QmtlError, Unavailable, Unknown
+from qmtl.core.flow.commit import Batch, Entry, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
 from qmtl.ports.log import Log, Member
+from qmtl.runtime.here import runtime_of
 from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.worker.feed import Feed
 from qmtl.runtime.worker.keeping import Compute, Keeping, Kept
-from qmtl.runtime.worker.messages import Consumed, Plan, consumed, encoded
+from qmtl.runtime.worker.messages import Consumed, Plan, consumed, encoded, results_digest
 from qmtl.runtime.worker.slot import News, SlotState
 from qmtl.runtime.worker.spread import Spread
 
@@ -86,7 +87,7 @@ class Worker:
         self._active = set(spread.slots())
         self._owned: dict[Slot, Owned] = {}
         self._wanted: set[Slot] = set()  # assigned, and to be taken
-        self._measured = watch()
+        self._measured, self._runtime = watch(), runtime_of(spread.nodes.values())
         self._generation: Generation | None = None  # of the last poll
         self.counts = Counts()
 
@@ -201,17 +202,19 @@ class Worker:
             state = SlotState(slot, self._spread)
         position = Position(0) if step is None else step.position
         await self._replay(state, at, position)
+        if state.inputs != known.inputs:
+            raise Corrupt(f"slot {slot}: its input up to {position} is not what was committed")
         return Owned(state, taken.epoch, position, known.fed, kept)
 
     async def _replay(self, state: SlotState, at: Position, until: Position) -> None:
         """What has been consumed and committed: it is computed again, and not told again (C6)."""
         while at < until:
             batch = await self._log.read(Topic.SLOTS, state.slot, at)
-            values = [entry.record.value for entry in batch.entries if entry.position < until]
-            if not values:
+            entries = [entry for entry in batch.entries if entry.position < until]
+            if not entries:
                 break
-            await self._compute(partial(_applied, state, values))
-            self.counts.replayed += len(values)
+            await self._compute(partial(_applied, state, entries))
+            self.counts.replayed += len(entries)
             at = batch.next
 
     async def _keep(self, owned: Owned, leaving: bool = False) -> None:
@@ -250,7 +253,8 @@ class Worker:
     ) -> None:
         """Commit a step with where the feeds are (as `fed` says), and which snapshots there are (C2)."""
         pointers, since = owned.kept.pointers, self._watch()
-        body = encoded(Consumed(owned.fed if fed is None else fed, pointers))
+        inputs, outputs = owned.state.inputs, results_digest(step.results)
+        body = encoded(Consumed(owned.fed if fed is None else fed, pointers, inputs, outputs, self._runtime))
         await member.commit(replace(step, body=body), generation)
         self.metrics.commit_latency.observe(self._watch() - since)
         owned.kept.told = owned.kept.told or owned.kept.pointers is pointers
@@ -261,8 +265,7 @@ class Worker:
         owned = self._owned.get(slot)
         if owned is None:
             return False
-        values = [entry.record.value for entry in batch.entries]
-        news = await self._compute(partial(_applied, owned.state, values))
+        news = await self._compute(partial(_applied, owned.state, batch.entries))
         if news.duplicates:
             self.metrics.commit_duplicate.labels(slot).inc(news.duplicates)
             raise InvariantBroken(f"slot {slot} would commit {news.duplicates} buckets a second time (C1)")
@@ -298,9 +301,9 @@ class Worker:
         return True
 
 
-def _applied(state: SlotState, values: list[bytes]) -> News:
-    for value in values:
-        state.apply(value)
+def _applied(state: SlotState, entries: Iterable[Entry]) -> News:
+    for entry in entries:
+        state.apply(entry.record.value, entry.position)
     return state.news()
 
 
