@@ -109,6 +109,10 @@ def worker(
         float,
         typer.Option("--snapshot-every", metavar="SECONDS", help="how old a slot's last snapshot may grow"),
     ] = 60.0,
+    retries: Annotated[
+        int,
+        typer.Option("--retries", metavar="N", help="how often a node whose function failed is tried again"),
+    ] = 0,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", metavar="PORT", help="serve Prometheus metrics there (or at HOST:PORT)"),
@@ -122,7 +126,7 @@ def worker(
     from qmtl.cli.loading import strategy_from
     from qmtl.cli.worker import work
 
-    chosen = (log, idle, snapshots, snapshot_every, metrics)
+    chosen = (log, idle, snapshots, snapshot_every, retries, metrics)
     counts = work(strategy_from(file, sets), data, catalog, tz, stamp, *chosen, quiet=as_json)
     if as_json:
         _document(counts)

@@ -36,6 +36,7 @@ def work(
     idle_seconds: float | None,
     snapshots: str | None,
     snapshot_seconds: float,
+    retries: int,
     metrics: str | None,
     *,
     quiet: bool,
@@ -46,7 +47,7 @@ def work(
     with when_compiling(
         lambda: console.print("[dim]compiling operators: this takes up to a minute, once[/]")
     ):
-        kept = (snapshot_store(snapshots), snapshot_seconds)
+        kept = (snapshot_store(snapshots), snapshot_seconds, retries)
         return asyncio.run(_work(graphs, arrivals, url, idle_seconds, kept, metrics, console))
 
 
@@ -55,7 +56,7 @@ async def _work(
     arrivals: Any,
     url: str | None,
     idle_seconds: float | None,
-    kept: tuple[Any, float],
+    kept: tuple[Any, float, int],
     metrics: str | None,
     console: Console,
 ) -> dict[str, Any]:

@@ -38,6 +38,21 @@ class Finished(msgspec.Struct, tag="finished", array_like=True, frozen=True):
     stream: str
 
 
+class Resume(msgspec.Struct, tag="resume", array_like=True, frozen=True):
+    """A node that has failed is to be tried again (E6)."""
+
+    node_id: str
+
+
+class Failed(msgspec.Struct, tag="failed", array_like=True, frozen=True):
+    """In the control topic: a node has failed at a bucket and records nothing more, until it is resumed."""
+
+    node_id: str
+    label: str
+    bucket: int
+    cause: str
+
+
 class Closed(msgspec.Struct, array_like=True, frozen=True):
     """Consecutive buckets: status and values of each."""
 
@@ -92,7 +107,7 @@ class Consumed(msgspec.Struct, array_like=True, frozen=True):
     runtime: str = ""
 
 
-Message = Plan | Events | Finished | Slices
+Message = Plan | Events | Finished | Slices | Resume
 _messages: msgspec.msgpack.Decoder[list[Message]] = msgspec.msgpack.Decoder(list[Message])
 _consumed: msgspec.msgpack.Decoder[Consumed] = msgspec.msgpack.Decoder(Consumed)
 _committed: msgspec.msgpack.Decoder[Result | Correction] = msgspec.msgpack.Decoder(Result | Correction)

@@ -27,9 +27,11 @@ from qmtl.runtime.worker.messages import (
     Closed,
     Correction,
     Events,
+    Failed,
     Finished,
     Plan,
     Result,
+    Resume,
     Slices,
     chained,
     closed_of,
@@ -64,6 +66,7 @@ class News:
 
     results: tuple[Record, ...]
     onward: tuple[tuple[Slot, Record], ...]
+    failed: tuple[Failed, ...] = ()
     duplicates: int = 0  # buckets that would get a second version 0 (C1): never
 
 
@@ -80,6 +83,7 @@ class SlotState:
         self.engine = engine_of(slot, spread) if restored is None else restored.engine
         self._outbox = Outbox(self.engine, spread.told(slot))
         self._seen = 0  # of the engine's changes
+        self._failures = 0  # of the engine's, that were told
         self._until: dict[tuple[str, int], int] = {}  # by node and lane: the end of what has closed (ns)
         self.inputs = b""  # the digest of all records so far
         self._causes: list[
@@ -107,6 +111,8 @@ class SlotState:
                 self._check(message)
             elif isinstance(message, Slices):
                 told.append(told_of(message, self._outputs[message.node_id]))
+            elif isinstance(message, Resume):
+                self.engine.resume(message.node_id)
             else:
                 self.engine.advance(self._batch(message))
         if told:
@@ -127,7 +133,16 @@ class SlotState:
         key = f"slices of {self.slot}".encode()
         sent = tuple((Slot(slot), Record(key, encoded(slices))) for slot, slices in sorted(onward.items()))
         duplicates = sum(self._again(one.node_id, one.lane, one.closed) for one in told)
-        return News(tuple(self._results(told, changes, cause)), sent, duplicates)
+        return News(tuple(self._results(told, changes, cause)), sent, self._failed(), duplicates)
+
+    def _failed(self) -> tuple[Failed, ...]:
+        failures = self.engine.flow.log.failures[self._failures :]
+        self._failures += len(failures)
+        nodes = [self.engine.plan.groups[one.group].nodes[one.lane] for one in failures]
+        return tuple(
+            Failed(node.node_id, node.label or node.operator, one.bucket, one.cause)
+            for node, one in zip(nodes, failures, strict=True)
+        )
 
     def _again(self, node_id: str, lane: int, closed: Cells) -> int:
         """How many of the buckets that close now have closed before, by what was told of the lane so far."""

@@ -29,12 +29,13 @@ def worker_over(
     name: str,
     store: Blobs | None = None,
     snapshot_seconds: float = EVERY_SECONDS,
+    retries: int = 0,
 ) -> Worker:
     """A worker that computes `graphs` over arrivals that were loaded from files; snapshots go to `store`."""
     laid, feeds = laid_out(log.slots, graphs, arrivals)
     metrics = Metrics()
     keeping = None if store is None else kept_in(store, laid, metrics, snapshot_seconds)
-    return Worker(log, laid, feeds, name, keeping=keeping, metrics=metrics)
+    return Worker(log, laid, feeds, name, keeping=keeping, metrics=metrics, retries=retries)
 
 
 def kept_in(store: Blobs, laid: Spread, metrics: Metrics, every_seconds: float = EVERY_SECONDS) -> Keeping:

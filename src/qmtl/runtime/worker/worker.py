@@ -7,6 +7,7 @@ dropped with it, and the slot taken again where it is still this member's: takin
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,15 +15,18 @@ from functools import partial
 
 from qmtl.core.errors import Corrupt, Fenced, InvariantBroken, QmtlError, Unavailable, Unknown
 from qmtl.core.flow.commit import Batch, Entry, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
+from qmtl.core.flow.instant import instant_text
 from qmtl.ports.log import Log, Member
 from qmtl.runtime.here import runtime_of
 from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.worker.feed import Feed
 from qmtl.runtime.worker.keeping import Compute, Keeping, Kept
-from qmtl.runtime.worker.messages import Consumed, Plan, consumed, encoded, results_digest
+from qmtl.runtime.worker.messages import Consumed, Failed, Plan, Resume, consumed, encoded, results_digest
 from qmtl.runtime.worker.slot import News, SlotState
 from qmtl.runtime.worker.spread import Spread
+
+_log = logging.getLogger("qmtl.worker")
 
 BATCH = 64  # records of a poll
 POLL_SECONDS = 0.5
@@ -56,6 +60,7 @@ class Counts:
     fenced: int = 0
     unknown: int = 0
     unavailable: int = 0
+    failed: int = 0  # failures of nodes
     slots: set[int] = field(default_factory=set)
 
 
@@ -74,15 +79,18 @@ class Worker:
         metrics: Metrics | None = None,
         watch: Callable[[], float] = stopwatch,
         compute: Compute = asyncio.to_thread,
+        retries: int = 0,
     ) -> None:
         """`feeds`: by stream (node id); each is read only by the owner of the stream's slot.
 
         `poll_seconds`: how long a worker that has nothing to do waits for news. `keeping`: who keeps snapshots, if
         anybody does. `watch`: a stopwatch in seconds; `compute`: runs what takes long beside the loop.
+        `retries`: how often a node whose function failed is tried again.
         """
         self._poll_seconds, self._keeping = poll_seconds, keeping
         self.metrics = Metrics() if metrics is None else metrics
-        self._watch, self._compute = watch, compute
+        self._watch, self._compute, self._retries = watch, compute, retries
+        self._tried: dict[str, int] = {}  # by node
         self._log, self._spread, self._feeds, self._name = log, spread, feeds, name
         self._active = set(spread.slots())
         self._owned: dict[Slot, Owned] = {}
@@ -269,11 +277,27 @@ class Worker:
         if news.duplicates:
             self.metrics.commit_duplicate.labels(slot).inc(news.duplicates)
             raise InvariantBroken(f"slot {slot} would commit {news.duplicates} buckets a second time (C1)")
-        step = Step(slot, owned.epoch, batch.next, news.results, news.onward)
+        side = tuple((Topic.CONTROL, Record(one.node_id.encode(), encoded(one))) for one in news.failed)
+        onward = (*news.onward, *self._retried(slot, news.failed))
+        step = Step(slot, owned.epoch, batch.next, news.results, onward, side)
         await self._commit(member, owned, step, generation)
         self.counts.results += len(news.results)
         await self._keep(owned)
         return True
+
+    def _retried(self, slot: Slot, failed: Iterable[Failed]) -> list[tuple[Slot, Record]]:
+        """Records that have nodes tried again, each at most so often in a worker's life; the others are not stopped."""
+        again = []
+        for one in failed:
+            self.metrics.node_failed.labels(slot).inc()
+            self.counts.failed += 1
+            tried = self._tried.get(one.node_id, 0)
+            self._tried[one.node_id] = tried + 1
+            if tried < self._retries:
+                again.append((slot, Record(b"resume", encoded([Resume(one.node_id)]))))
+            left = f"tried again ({tried + 1} of {self._retries})" if tried < self._retries else "halted"
+            _log.warning("%s failed at %s: %s; %s", one.label, instant_text(one.bucket), one.cause, left)
+        return again
 
     async def _feed(self, member: Member, slot: Slot, generation: Generation) -> bool:
         """Bring the next events of the slot's streams in: they and their positions commit together (C7)."""
