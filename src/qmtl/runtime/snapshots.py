@@ -156,6 +156,33 @@ class Snapshots:
         """Say which snapshots a plan keeps; what no plan keeps may be collected."""
         self._store.set_record(f"{FOLDER}{name}", msgspec.msgpack.encode(list(pointers)))
 
+    def drop(self, dropped: Sequence[Pointer], kept: Sequence[Pointer]) -> int:
+        """Let go of snapshots that nothing points to any more, but for what those `kept` share with them.
+
+        Returns how many blobs went. Raises Unavailable. What cannot be read stays for `qmtl cache gc`. (Where another
+        log's snapshot has a part in common, that one is rejected as missing, and the one before it used.)
+        """
+        shared = self._named(kept)
+        if shared is None:
+            return 0
+        gone = 0
+        for pointer in dropped:
+            for digest in sorted((self._named([pointer]) or set()) - shared):
+                self._store.delete(digest)
+                gone += 1
+        return gone
+
+    def _named(self, pointers: Iterable[Pointer]) -> set[str] | None:
+        """Everything that snapshots name, themselves too; None where one cannot be read."""
+        found: set[str] = set()
+        for pointer in pointers:
+            try:
+                manifest = self._manifest(pointer)
+            except Rejected:
+                return None
+            found |= {pointer.digest, manifest.rest, *manifest.parts}
+        return found
+
     # --- reading ---------------------------------------------------------------------------------------------
 
     def newest(

@@ -12,6 +12,7 @@ from qmtl.adapters.memory.blobs import MemoryBlobs
 from qmtl.adapters.memory.log import MemoryLog
 from qmtl.core.flow.state import parts_of, rest_of
 from qmtl.runtime.metrics import Metrics
+from qmtl.runtime.snapshots import KEEP, roots
 from qmtl.runtime.worker.reading import CommitLog, read_all
 from qmtl.runtime.worker.slot import SlotState
 from qmtl.runtime.worker.starting import kept_in
@@ -113,6 +114,17 @@ def test_a_slot_restored_and_replayed_is_in_the_state_of_one_never_stopped(laid:
     assert len(pairs) == SLOTS
     for restored, never_stopped in pairs:
         assert restored == never_stopped
+
+
+def test_what_no_slot_needs_any_more_goes(laid: Laid) -> None:
+    async def main() -> tuple[Worker, set[str], set[str]]:
+        log, store = memory(), MemoryBlobs()
+        (one,) = await run(log, laid, store, [idle(6)])
+        return one, {each.digest for each in store.stored()}, roots(store)
+
+    one, stored, named = asyncio.run(main())
+    assert one.metrics.summary()["snapshot_written_total"] > 3 * SLOTS * KEEP
+    assert stored == named
 
 
 def test_corrupt_snapshots_make_way_for_the_input(laid: Laid) -> None:

@@ -84,9 +84,10 @@ class Keeping:
     async def _write(self, slot: Slot, kept: Kept, taken: Content, compute: Compute) -> None:
         try:
             pointer = await compute(partial(self._snapshots.write, taken))
-            pointers = [pointer, *kept.pointers][:KEEP]
+            pointers = [pointer, *kept.pointers[:KEEP]]  # one more than are kept: it goes with the next
             name = f"{self._spread.digest}/{int(slot)}"
             await compute(partial(self._snapshots.keep, name, pointers))
+            await compute(partial(self._snapshots.drop, kept.pointers[KEEP:], pointers))
         except Fault as wrong:  # the slot goes on without; the next one is tried in time
             self._rejected(Reason.UNAVAILABLE, str(wrong))
         else:
