@@ -9,8 +9,10 @@ from itertools import count
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine
 
 from qmtl.adapters.sql.log import SqlLog
+from qmtl.adapters.sql.session import Session, transaction
 from qmtl.core.errors import Unavailable
 from qmtl.core.flow.commit import Position, Record, Slot, Topic
 from qmtl.runtime.servers import Postgres
@@ -125,3 +127,22 @@ def test_what_was_committed_outlives_a_killed_server_and_members_go_on():
 
     with Postgres() as server:
         assert asyncio.run(run(server)) == [b"before", b"after"]
+
+
+def test_a_connection_that_the_server_ends_within_a_transaction_is_made_anew(postgres):
+    """As its time limit for idle transactions does, where a process gets no processor for so long."""
+
+    def ended(connection):
+        with transaction(connection, "BEGIN"):
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    async def run():
+        engine = create_engine(postgres.address.replace("postgresql://", "postgresql+psycopg://"))
+        session = Session(engine, "ended")
+        with pytest.raises(Unavailable):
+            await session.run(ended)
+        assert await session.run(lambda each: each.exec_driver_sql("SELECT 1").scalar_one()) == 1
+        await session.close()
+        engine.dispose()
+
+    asyncio.run(run())

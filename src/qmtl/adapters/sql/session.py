@@ -62,8 +62,9 @@ def transaction(connection: Connection, begin: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(DBAPIError):
-            connection.exec_driver_sql("ROLLBACK")
+        if not connection.invalidated:  # else the server has ended it, and the transaction with it
+            with suppress(DBAPIError):
+                connection.exec_driver_sql("ROLLBACK")
         raise
     try:
         connection.exec_driver_sql("COMMIT")
