@@ -60,16 +60,22 @@ class Batch:
     flat: None = None
 
 
-def engine_of(case: Mapping[str, Any], *, compiled: bool) -> Engine:
-    """The engine of a case before its first arrival."""
+def nodes_of(case: Mapping[str, Any], *, compiled: bool) -> dict[str, Node]:
+    """The sources and nodes of a case by name, in their order."""
     nodes = {one["name"]: _source(one) for one in case["sources"]}
     for one in case["nodes"]:
         nodes[one["name"]] = _node(one, nodes, compiled)
+    return nodes
+
+
+def engine_of(case: Mapping[str, Any], *, compiled: bool) -> Engine:
+    """The engine of a case before its first arrival."""
+    nodes = nodes_of(case, compiled=compiled)
     sources = [[nodes[one["name"]]] for one in case["sources"]]
     end = case.get("end")
     plan = build(list(nodes.values()))
     limit = FOREVER if end is None else end * NS
-    engine = Engine(plan, sources, [("value",)] * len(sources), _origins(case), limit)
+    engine = Engine(plan, sources, [("value",)] * len(sources), origins_of(case), limit)
     for one in case["nodes"]:
         group, lane = plan.home[one["name"]]
         if group.kind is NodeKind.FUNCTION:
@@ -77,7 +83,8 @@ def engine_of(case: Mapping[str, Any], *, compiled: bool) -> Engine:
     return engine
 
 
-def _origins(case: Mapping[str, Any]) -> dict[str, int]:
+def origins_of(case: Mapping[str, Any]) -> dict[str, int]:
+    """Origins by name, ns (E10)."""
     given = {one["name"]: one.get("origin") for one in (*case["sources"], *case["nodes"])}
     return {name: origin * NS for name, origin in given.items() if origin is not None}
 

@@ -34,9 +34,12 @@ class MemoryLog:
         lease_seconds: float = 6.0,
         transaction_seconds: float = 10.0,
         cut: Cut = nowhere,
+        store: Store | None = None,
+        group: Group | None = None,
     ) -> None:
-        self._store = Store(slots, clock, transaction_seconds)
-        self._group = Group(slots, clock, lease_seconds)
+        """`store`, `group`: of the caller's making, with times of their own."""
+        self._store = Store(slots, clock, transaction_seconds) if store is None else store
+        self._group = Group(slots, clock, lease_seconds) if group is None else group
         self._cut = cut
 
     @property

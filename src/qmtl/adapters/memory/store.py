@@ -26,6 +26,11 @@ class Store:
             self.end(each, State.ABORTED)
         return self._partitions[topic, slot]
 
+    @property
+    def open(self) -> int:
+        """How many transactions are."""
+        return len(self._open)
+
     def fence(self, slot: Slot) -> int:
         """A number that only the latest owner of the slot has; what its predecessor left open is aborted."""
         self._fences[slot] += 1

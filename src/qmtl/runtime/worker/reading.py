@@ -38,6 +38,19 @@ class CommitLog:
     epochs: dict[int, list[int]] = field(default_factory=dict)
     results: int = 0
 
+    def add(self, value: bytes) -> None:
+        """One more result, in the order of the log; raises Corrupt where it is none."""
+        message = committed(value)
+        self.results += 1
+        node = self.nodes.setdefault((message.node_id, message.lane), Committed())
+        status = np.frombuffer(message.closed.status, np.uint8)
+        values = np.frombuffer(message.closed.values, np.float64).reshape(len(status), -1)
+        if isinstance(message, Result):
+            for n, (each, row) in enumerate(zip(status.tolist(), values.tolist(), strict=True)):
+                node.first(message.closed.bucket + n * message.interval, each, tuple(row))
+        else:
+            node.later(message.closed.bucket, int(status[0]), tuple(values[0].tolist()), message.version)
+
     @property
     def wrong(self) -> list[str]:
         """What breaks C1 (one version 0, versions without holes) or C5 (epochs never decrease)."""
@@ -57,21 +70,9 @@ async def read_all(log: Log) -> CommitLog:
                 if entry.record.key == STEP_KEY:
                     found.epochs.setdefault(slot, []).append(int(StepRecord.of(entry.record).epoch))
                 else:
-                    _add(found, entry.record.value)
+                    found.add(entry.record.value)
             if not batch.entries:
                 break
             at = batch.next
     return found
 
-
-def _add(found: CommitLog, value: bytes) -> None:
-    message = committed(value)
-    found.results += 1
-    node = found.nodes.setdefault((message.node_id, message.lane), Committed())
-    status = np.frombuffer(message.closed.status, np.uint8)
-    values = np.frombuffer(message.closed.values, np.float64).reshape(len(status), -1)
-    if isinstance(message, Result):
-        for n, (each, row) in enumerate(zip(status.tolist(), values.tolist(), strict=True)):
-            node.first(message.closed.bucket + n * message.interval, each, tuple(row))
-    else:
-        node.later(message.closed.bucket, int(status[0]), tuple(values[0].tolist()), message.version)
