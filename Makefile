@@ -14,7 +14,7 @@ LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench soak ids lock
+.PHONY: help env demo test check bench soak sim ids lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -62,6 +62,9 @@ bench: $(BENCH_STAMP)  ## every question in benchmarks/, then docs/performance.m
 soak: $(STAMP)  ## the long random and fault runs, marked soak
 	@$(PY) -m pytest -m soak $(ARGS) || { code=$$?; [ $$code = 5 ] || exit $$code; \
 	  echo "there are no soak runs yet (tests marked soak)"; }
+
+sim: $(STAMP)  ## the story of one simulated run: make sim SEED=7
+	@$(PY) -m qmtl.testing.simulation $(SEED)
 
 ids: $(STAMP)  ## NodeIDs of the golden file, recomputed by every Python on this machine
 	@tools/ids

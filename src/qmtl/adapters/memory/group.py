@@ -18,6 +18,7 @@ class Group:
         self._ids = count(1)
         self.owners: dict[Slot, MemberId | None] = {Slot(slot): None for slot in range(slots)}
         self.generation = 0
+        self._target: tuple[int, dict[Slot, MemberId | None]] = (-1, {})  # of which generation, by slot
 
     def join(self) -> MemberId:
         member = MemberId(next(self._ids))
@@ -47,8 +48,9 @@ class Group:
 
     def turn(self, member: MemberId) -> frozenset[Slot]:
         """This member lets go of what others should have, gets what is free for it, and learns what it owns."""
-        target = balance(self._expires, self.owners)
-        before = dict(self.owners)
+        if self._target[0] != self.generation:
+            self._target = self.generation, {**balance(self._expires, self.owners)}
+        target, before = self._target[1], dict(self.owners)
         for slot, owner in before.items():
             if owner == member and target[slot] != member:
                 self.owners[slot] = None

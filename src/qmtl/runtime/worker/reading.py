@@ -75,4 +75,3 @@ async def read_all(log: Log) -> CommitLog:
                 break
             at = batch.next
     return found
-

@@ -184,8 +184,11 @@ class Worker:
         try:
             taken = await member.take(slot)
             owned = await self._started(slot, taken) if slot in self._active else None
-        except (Fenced, Unavailable):
+        except Fenced:
             self._wanted.discard(slot)  # assigned to another by now, as the next poll will tell
+            return
+        except Unavailable:  # it is this member's all the same, and no poll will say so again
+            self.counts.unavailable += 1
             return
         self._wanted.discard(slot)
         self.counts.taken += 1
@@ -219,10 +222,11 @@ class Worker:
         while at < until:
             batch = await self._log.read(Topic.SLOTS, state.slot, at)
             entries = [entry for entry in batch.entries if entry.position < until]
-            if not entries:
-                break
-            await self._compute(partial(_applied, state, entries))
-            self.counts.replayed += len(entries)
+            if entries:
+                await self._compute(partial(_applied, state, entries))
+                self.counts.replayed += len(entries)
+            if batch.next == at:  # a reader may be shown what is committed a moment later
+                await asyncio.sleep(self._poll_seconds)
             at = batch.next
 
     async def _keep(self, owned: Owned, leaving: bool = False) -> None:
@@ -302,7 +306,7 @@ class Worker:
     async def _feed(self, member: Member, slot: Slot, generation: Generation) -> bool:
         """Bring the next events of the slot's streams in: they and their positions commit together (C7)."""
         owned = self._owned.get(slot)
-        if owned is None or owned.drained:
+        if owned is None:
             return False
         fed, onward = dict(owned.fed), list[tuple[Slot, Record]]()
         if not owned.fed:
@@ -317,8 +321,8 @@ class Worker:
                 own = () if node.interval_ns is None else (int(slot),)
                 others = self._spread.readers.get(key, ()) if node.interval_ns is None else ()
                 onward += [(Slot(to), record) for to in (*own, *others)]
-        if fed == owned.fed:
-            owned.drained = True
+        owned.drained = fed == owned.fed
+        if owned.drained:
             return False
         step = Step(slot, owned.epoch, owned.position, onward=tuple(onward))
         await self._commit(member, owned, step, generation, fed)

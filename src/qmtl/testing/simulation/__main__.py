@@ -14,7 +14,9 @@ def main(arguments: list[str]) -> int:
     found = simulate(int(arguments[0]))
     print("\n".join(found.story.lines()))
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(found.faults.items()))
-    print(f"seed {found.seed}, digest {found.digest}, {found.steps} steps; {found.faults.total()} faults: {faults}")
+    print(
+        f"seed {found.seed}, digest {found.digest}, {found.steps} steps; {found.faults.total()} faults: {faults}"
+    )
     if found.wrong:
         print(f"line {found.line}: {found.wrong}")
     return 1 if found.wrong else 0

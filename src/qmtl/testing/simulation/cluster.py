@@ -49,7 +49,7 @@ class Cluster:
         self._leaving: set[Process] = set()
         self._count = 0
         self._blobs = MemoryBlobs() if chance.random() < 0.3 else None
-        self._pace = chance.uniform(15.0, 45.0)
+        self._pace = chance.uniform(6.0, 16.0)
         self.released = False  # all events are available, and that there will be no more
 
     # --- processes ------------------------------------------------------------------------------------------
@@ -60,7 +60,9 @@ class Cluster:
         skew = chance.choice((0.0, -HOUR, HOUR, chance.uniform(-HOUR, HOUR)))
         process = Process(f"w{seat}.{self._count}", skew, chance.choice((1.0, 1.0, 0.7, 1.4)))
         self.seats[seat : seat + 1] = [process]
-        self._story.tell(process.name, f"starts; its clock is {skew:+.0f} s off, at {process.rate} of the speed")
+        self._story.tell(
+            process.name, f"starts; its clock is {skew:+.0f} s off, at {process.rate} of the speed"
+        )
         self._loop.spawn(self._life(process), process)
 
     async def _life(self, process: Process) -> None:
@@ -111,8 +113,8 @@ class Cluster:
 
     # --- what befalls them ----------------------------------------------------------------------------------
 
-    async def trouble(self, seconds: float, least: int) -> None:
-        """One thing after another for so long, and until there have been so many faults."""
+    async def trouble(self, seconds: float, least_faults: int, least_steps: int) -> None:
+        """One thing after another for so long, and until there have been so many faults and steps."""
         plagues: list[Callable[[], Awaitable[None]]] = [
             self._crash,
             self._crash,
@@ -123,9 +125,11 @@ class Cluster:
             self._down,
         ]
         plagues = self._chance.sample(plagues, self._chance.randint(2, len(plagues)))
-        while self._loop.now < seconds or self._story.faults.total() < least:
+        while self._loop.now < seconds or self._story.faults.total() < least_faults:
             await asyncio.sleep(self._chance.uniform(0.5, seconds / 6))
             self._loop.spawn(_of(self._chance.choice(plagues)))
+        while self._loop.steps < least_steps:
+            await asyncio.sleep(1.0)
 
     def _victim(self) -> tuple[int, Process]:
         seat = self._chance.randrange(len(self.seats))

@@ -17,7 +17,7 @@ STEP_LIMIT = 50_000  # no run needs so many: somebody is running in circles
 UNWIND_ROUNDS = 100
 
 
-class Stuck(AssertionError):
+class Stuck(AssertionError):  # noqa: N818
     """Nothing will ever happen again, or too much has."""
 
 
@@ -52,8 +52,10 @@ class _Task(asyncio.Task[Any]):
         return self.number
 
 
-class SimulatedLoop(asyncio.AbstractEventLoop):
+class SimulatedLoop:
     """Runs one of the ready callbacks, chosen at random; when none is, time jumps to the next timer.
+
+    It is as much of an event loop as tasks, futures, timeouts and task groups ask for.
 
     `steps`: callbacks run so far. `after`: called after each of them.
     """
@@ -61,6 +63,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def __init__(self, chance: Random) -> None:
         self.now, self.steps = 0.0, 0
         self.after: Callable[[], None] = lambda: None
+        self._itself: Any = self  # a loop, to asyncio
         self._chance = chance
         self._ready: list[Callback] = []
         self._timers: list[tuple[float, int, Callback]] = []
@@ -96,10 +99,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return made
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._itself)
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None, **_: Any) -> Any:
-        task = _Task(next(self._numbers), coro, loop=self, name=name, context=context)
+        return self._made(coro, name, context)
+
+    def _made(self, work: Any, name: str | None, context: Context | None) -> _Task:
+        task = _Task(next(self._numbers), work, loop=self._itself, name=name, context=context)
         self._tasks.append(task)
         return task
 
@@ -124,7 +130,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """A task of a process; what it raises ends the run."""
         context = copy_context()
         context.run(current.set, process)
-        task: asyncio.Task[Any] = self.create_task(work, context=context)
+        task = self._made(work, None, context)
         task.add_done_callback(self._ended)
         return task
 
@@ -139,7 +145,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """`main` to its end; whatever else still runs is left as it stands. Raises what any task raised."""
-        asyncio.events._set_running_loop(self)
+        asyncio.events._set_running_loop(self._itself)
         try:
             task = self.spawn(main)
             while not task.done():
@@ -157,7 +163,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             raise Stuck(f"more than {STEP_LIMIT} steps by {self.now:.3f} s")
         if not self._ready:
             self._jump()
-        at = self._chance.randrange(len(self._ready))
+        at = int(self._chance.random() * len(self._ready))
         chosen, self._ready[at] = self._ready[at], self._ready[-1]
         self._ready.pop()
         process = chosen.process

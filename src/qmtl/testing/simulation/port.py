@@ -114,14 +114,16 @@ class SimulatedMember:
         self._faults.note("duplicate", f"commit {attempt.told} again")
         with suppress(Fault):
             await self._member.commit(attempt.step, generation)
-            raise self._story.violation(self._name, f"P8: {attempt.told} of an earlier epoch was accepted again")
+            raise self._story.violation(
+                self._name, f"P8: {attempt.told} of an earlier epoch was accepted again"
+            )
 
     async def commit(self, step: Step, generation: Generation) -> None:
         attempt = self._log._witness.attempted(step, self._name)
         self._sent[step.slot] = attempt, generation
         self._story.calls += 1
         try:
-            await self._member.commit(step, generation)
+            await self._member.commit(attempt.step, generation)
         except (Fenced, Unavailable) as wrong:
             self._story.tell(self._name, f"{type(wrong).__name__}: {attempt.told}")
             self._log._witness.refused(attempt)

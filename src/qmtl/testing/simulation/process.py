@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+TICK_SECONDS = 1e-9  # of any clock
+
 
 @dataclass(eq=False)
 class Process:
@@ -22,8 +24,8 @@ class Process:
         return self.skew_seconds + self.rate * true
 
     def true(self, shown: float) -> float:
-        """When its clock shows that."""
-        return (shown - self.skew_seconds) / self.rate
+        """When its clock shows that, and not a rounding before."""
+        return (shown - self.skew_seconds) / self.rate + TICK_SECONDS
 
 
 current: ContextVar[Process | None] = ContextVar("process", default=None)  # whose code is running

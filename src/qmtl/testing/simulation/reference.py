@@ -20,8 +20,11 @@ from qmtl.runtime.worker.spread import Spread
 from qmtl.testing.simulation.workload import Workload, message, streams
 
 
-class Wrong(AssertionError):
+class Wrong(AssertionError):  # noqa: N818
     """What was committed is not what should be."""
+
+
+START = Position(0)
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Plan:
 
     state: SlotState
     ahead: list[Entry] = field(default_factory=list)
-    position: Position = Position(0)
+    position: Position = START
     marks: np.ndarray[Any, Any] | None = None  # watermarks, by clock
     arrived: int = 0  # events
     changes: int = 0  # of the engine's log, so far
@@ -45,7 +48,9 @@ class Reference:
         self.log = CommitLog()
         self._events: Mapping[str, list[Mapping[str, Any]]] = workload.events
         self._nodes = {node.node_id: node for node in streams(workload.layout)}
-        self.fed: dict[tuple[Slot, str], int] = {}  # by slot and stream: events that came, one more at its end
+        self.fed: dict[
+            tuple[Slot, str], int
+        ] = {}  # by slot and stream: events that came, one more at its end
 
     def came(self, slot: Slot, entry: Entry) -> None:
         """A record of a slot's partition. C7: each event of a feed is there once, in its order."""
@@ -86,7 +91,7 @@ class Reference:
         taken = [entry for entry in plan.ahead if entry.position < until]
         plan.ahead = plan.ahead[len(taken) :]
         for entry in taken:
-            plan.state.apply(entry.record.value)
+            plan.state.apply(entry.record.value, entry.position)
             told = decoded(entry.record.value)
             plan.arrived += sum(len(one.event_ns) // 8 for one in told if isinstance(one, Events))
         plan.position = until
@@ -142,7 +147,9 @@ class Reference:
         if plan.position != position:
             return
         if rest_of(state.engine) != rest_of(plan.state.engine):
-            raise Wrong(f"C6: slot {state.slot}: the state at {position} is not that of an uninterrupted plan")
+            raise Wrong(
+                f"C6: slot {state.slot}: the state at {position} is not that of an uninterrupted plan"
+            )
 
     def counted(self, slot: Slot) -> None:
         """E14: at every entry each arrival has met one fate."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818
     """Something that must never happen has happened; `line` of the story shows it."""
 
     def __init__(self, what: str, line: int) -> None:

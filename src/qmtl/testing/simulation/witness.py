@@ -17,6 +17,18 @@ from qmtl.testing.simulation.story import Story, Violation
 Partition = tuple[Topic, Slot]
 
 
+@dataclass(frozen=True)
+class Sent(Step):
+    """A step on its way; tells which record its step record became."""
+
+    wrote: Callable[[Record], None] = lambda record: None
+
+    def writes(self) -> dict[Partition, list[Record]]:
+        found = Step.writes(self)
+        self.wrote(found[Topic.COMMITS, self.slot][-1])
+        return found
+
+
 @dataclass(eq=False)
 class Attempt:
     """A step that a worker asked for. `visible`: its step record is; `onward`: how many of its other records are."""
@@ -47,7 +59,7 @@ class Witness:
         self.last: dict[Slot, StepRecord] = {}
         self._pending: dict[Slot, list[Record]] = {}  # results before their step record
         self._sender: dict[int, Attempt] = {}  # by identity of a record sent onward
-        self._open: dict[Slot, list[Attempt]] = {}  # attempts that may become visible yet
+        self._wrote: dict[int, tuple[Attempt, Record]] = {}  # by identity of a step record
         self._touched: dict[Attempt, None] = {}  # something of them has become visible since all was whole
 
     # --- what workers say -----------------------------------------------------------------------------------
@@ -57,11 +69,15 @@ class Witness:
         told = f"step {len(self.attempts)} of slot {step.slot}: epoch {step.epoch}, position {step.position}"
         told += f", {len(step.results)} results" + (f", onward to {onward}" if onward else "")
         attempt = Attempt(step, by, told)
+        parts = step.slot, step.epoch, step.position, step.results, step.onward, step.side, step.body
+        attempt.step = Sent(*parts, wrote=lambda record: self._written(attempt, record))
         self.attempts.append(attempt)
-        self._open.setdefault(step.slot, []).append(attempt)
         for _, record in step.onward:
             self._sender[id(record)] = attempt
         return attempt
+
+    def _written(self, attempt: Attempt, record: Record) -> None:
+        self._wrote[id(record)] = attempt, record
 
     def refused(self, attempt: Attempt) -> None:
         """Its worker was told that nothing of it is or becomes visible."""
@@ -99,7 +115,7 @@ class Witness:
         if topic is Topic.SLOTS:
             self._input(slot, entry)
         elif entry.record.key == STEP_KEY:
-            self._step(slot, StepRecord.of(entry.record))
+            self._step(slot, entry)
         else:
             self._pending.setdefault(slot, []).append(entry.record)
 
@@ -115,12 +131,13 @@ class Witness:
             raise self.violation(f"C2: slot {slot}: a record of {attempt.told} appears again")
         self._told(self._reference.came, slot, entry)
 
-    def _step(self, slot: Slot, record: StepRecord) -> None:
-        results = self._pending.pop(slot, [])
-        attempt = self._attempt(slot, record, results)
+    def _step(self, slot: Slot, entry: Entry) -> None:
+        record, results = StepRecord.of(entry.record), self._pending.pop(slot, [])
+        attempt = self._attempt(slot, entry.record, results)
+        if attempt.visible:
+            raise self.violation(f"P1: {attempt.told} becomes visible again")
         attempt.visible = True
         self._touched[attempt] = None
-        self._open[slot].remove(attempt)
         self._story.tell("witness", f"sees {attempt.told}, by {attempt.by}")
         before = self.last.get(slot)
         self.last[slot] = record
@@ -130,22 +147,17 @@ class Witness:
             raise self.violation(f"C2: slot {slot}: position {record.position} after {before.position}")
         self._told(self._reference.committed, attempt.step)
 
-    def _attempt(self, slot: Slot, record: StepRecord, results: list[Record]) -> Attempt:
-        """The one that these records are of: the same results, and the same step record."""
-        alike = [
-            attempt
-            for attempt in self._open.get(slot, [])
-            if attempt.step.record() == record
-            and len(attempt.step.results) == len(results)
-            and all(one is other for one, other in zip(attempt.step.results, results, strict=True))
-        ]
-        found = [attempt for attempt in alike if not attempt.refused]
-        if found:
-            return found[0]
-        what = f"a step of epoch {record.epoch}, position {record.position} with {len(results)} results"
-        if alike:
-            raise self.violation(f"P2: slot {slot}: {what} is visible, and was refused")
-        raise self.violation(f"P1: slot {slot}: {what} is visible, and nobody attempted it")
+    def _attempt(self, slot: Slot, record: Record, results: list[Record]) -> Attempt:
+        """The one that these records are of."""
+        attempt, _ = self._wrote.get(id(record), (None, None))
+        if attempt is None:
+            raise self.violation(f"P1: slot {slot}: a step is visible that nobody attempted")
+        if attempt.refused:
+            raise self.violation(f"P2: {attempt.told} is visible, and was refused")
+        wanted = attempt.step.results
+        if len(wanted) != len(results) or any(a is not b for a, b in zip(wanted, results, strict=True)):
+            raise self.violation(f"P1: {attempt.told} is visible with {len(results)} results")
+        return attempt
 
     def _told(self, check: Callable[..., None], *given: object) -> None:
         try:

@@ -1,0 +1,82 @@
+"""Workers under faults commit each step once, whole and right, and are complete soon after the faults end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from qmtl.testing.simulation.simulation import LEAST_FAULTS, LEAST_STEPS, Outcome, simulate
+
+CHUNK, CHUNKS = 250, 8  # 2,000 seeds
+KEPT = Path(__file__).with_name("seeds.txt")
+
+
+def told(found: Outcome) -> str:
+    """Enough of the story to begin with; `make sim SEED=…` tells all of it."""
+    lines = found.story.lines()[: found.line]
+    return "\n".join([f"make sim SEED={found.seed}: {found.wrong}", *lines[-12:]])
+
+
+def run(seeds: range) -> Counter[str]:
+    """Every seed of a range; returns the faults that befell them."""
+    faults = Counter[str]()
+    for seed in seeds:
+        found = simulate(seed)
+        assert not found.wrong, told(found)
+        assert found.steps >= LEAST_STEPS and found.faults.total() >= LEAST_FAULTS, seed
+        faults += found.faults
+    return faults
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_seed_stays_right_and_becomes_complete(chunk: int) -> None:
+    faults = run(range(chunk * CHUNK, (chunk + 1) * CHUNK))
+    kinds = {"crash", "pause", "partition", "upgrade", "down", "slow", "lost_request", "lost_answer"}
+    assert kinds | {"hanging", "duplicate", "reorder", "stale"} <= set(faults)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("chunk", range(100))
+def test_a_hundred_thousand_seeds(chunk: int) -> None:
+    run(range(chunk * 1000, (chunk + 1) * 1000))
+
+
+def kept() -> list[int]:
+    lines = KEPT.read_text().splitlines()
+    return [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("seed", kept())
+def test_seeds_that_once_failed(seed: int) -> None:
+    found = simulate(seed)
+    assert not found.wrong, told(found)
+
+
+def test_a_seed_is_the_same_run_in_every_process() -> None:
+    seeds = [3, 20, 41]
+    mine = [simulate(seed).digest for seed in seeds]
+    code = f"from qmtl.testing.simulation.simulation import simulate\nfor s in {seeds}: print(simulate(s).digest)"
+    for number in ("1", "2"):
+        given = {**os.environ, "PYTHONHASHSEED": number}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == mine
+    assert len(set(mine)) == len(seeds)
+
+
+def test_the_story_of_a_seed_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "qmtl.testing.simulation", "3"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].lstrip().startswith("1 ") and " starts; " in lines[0]
+    assert lines[-1].startswith(f"seed 3, digest {simulate(3).digest}, ")
