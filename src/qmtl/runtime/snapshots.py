@@ -10,7 +10,6 @@ where one cannot be believed, the one before it is tried, and then there is none
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -214,8 +213,8 @@ class Snapshots:
             raise Rejected(Reason.STATE_HASH, f"{manifest.state_hash[:12]}, not {root[:12]}")
         try:
             state.put_rest(engine, self._get(manifest.rest))
-            for content in self._ahead(manifest.parts):
-                state.put_part(engine, parts.decoded(content))
+            for digest in manifest.parts:
+                state.put_part(engine, parts.decoded(self._get(digest)))
                 if self._watch() - since > self._slow_seconds:
                     raise Rejected(Reason.SLOW, f"not read after {self._slow_seconds:g} s")
         except Corrupt as wrong:
@@ -227,17 +226,6 @@ class Snapshots:
             return msgspec.msgpack.decode(self._get(pointer.digest), type=Manifest)
         except msgspec.MsgspecError as wrong:
             raise Rejected(Reason.CORRUPT, str(wrong)) from wrong
-
-    def _ahead(self, digests: Sequence[str]) -> Iterator[memoryview]:
-        """Contents in order: the next one is read and verified while the last one is put in its place."""
-        with ThreadPoolExecutor(1) as reader:
-            coming = [reader.submit(self._get, digest) for digest in digests[:1]]
-            for digest in [*digests[1:], None]:
-                found = coming.pop().result() if coming else None
-                if digest is not None:
-                    coming.append(reader.submit(self._get, digest))
-                if found is not None:
-                    yield found
 
     def _get(self, digest: str) -> memoryview:
         try:
