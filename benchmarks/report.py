@@ -40,8 +40,8 @@ TEXT = {
     "function itself, with its part of the ledger. The same bars run with and without the nodes.",
     "reuse": "The same backtest a second time, over a tenth more, and with another inner node: fifty nodes of a Python "
     "function of about 20 µs, whose results are kept in files; every result read.",
-    "snapshots": "A stream of closes and an author's function over 60 of them in each lane: an engine set to a state that "
-    "lies in files, against having their bytes in memory and hashed, and against computing it.",
+    "snapshots": "A stream of closes and an author's function over 60 of them in each lane: an engine set to a state "
+    "that lies in files, against having their bytes in memory and hashed, and against computing it.",
     "strategies": "Strategies that each have 18 nodes in common with all and 2 of their own, against one strategy with "
     "all of these nodes; the whole of `Runner.backtest`, and the part of it that defines the graphs.",
     "parquet": "Reading the file, two exponential averages, their difference, and an account that is long while it is "
