@@ -106,3 +106,15 @@ async def log(url: str | None = None) -> Log:
             ) from None
         where = f"sqlite:///{file}"
     return await SqlLog.open(where)
+
+
+async def leased(log: Log, url: str, cluster: str = "qmtl") -> Log:
+    """The log, whose members also hold leases of their slots in a database. Raises UserError, Unavailable."""
+    from qmtl.adapters.sql.leases import SqlLeases
+    from qmtl.core.flow.commit import Slot
+    from qmtl.ports.lease import lease_name
+    from qmtl.runtime.progress import stopwatch
+    from qmtl.runtime.worker.leased import LeasedLog
+
+    names = [lease_name(cluster, Slot(slot)) for slot in range(log.slots)]
+    return LeasedLog(log, await SqlLeases.open(url, names), cluster, stopwatch)

@@ -93,6 +93,12 @@ def worker(
             help="sqlite:///file, postgresql://… or kafka://host:port (default: QMTL_LOG)",
         ),
     ] = None,
+    lease: Annotated[
+        str | None,
+        typer.Option(
+            "--lease", metavar="URL", help="a database for leases, beside a log on Kafka: a second lock"
+        ),
+    ] = None,
     idle: Annotated[
         float | None,
         typer.Option("--idle", metavar="SECONDS", help="leave after so long without anything to do"),
@@ -126,7 +132,7 @@ def worker(
     from qmtl.cli.loading import strategy_from
     from qmtl.cli.worker import work
 
-    chosen = (log, idle, snapshots, snapshot_every, retries, metrics)
+    chosen = (log, lease, idle, snapshots, snapshot_every, retries, metrics)
     counts = work(strategy_from(file, sets), data, catalog, tz, stamp, *chosen, quiet=as_json)
     if as_json:
         _document(counts)

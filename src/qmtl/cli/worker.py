@@ -20,8 +20,8 @@ from qmtl.runtime.worker.starting import worker_over
 from qmtl.runtime.worker.worker import Worker
 from qmtl.sdk.runner import concrete, loaded
 from qmtl.sdk.strategy import Strategy
+from qmtl.wiring import leased, snapshot_store
 from qmtl.wiring import log as open_log
-from qmtl.wiring import snapshot_store
 
 MOST_PORT = 65535
 
@@ -33,6 +33,7 @@ def work(
     tz: str | None,
     stamp: str,
     url: str | None,
+    lease: str | None,
     idle_seconds: float | None,
     snapshots: str | None,
     snapshot_seconds: float,
@@ -48,20 +49,23 @@ def work(
         lambda: console.print("[dim]compiling operators: this takes up to a minute, once[/]")
     ):
         kept = (snapshot_store(snapshots), snapshot_seconds, retries)
-        return asyncio.run(_work(graphs, arrivals, url, idle_seconds, kept, metrics, console))
+        return asyncio.run(_work(graphs, arrivals, (url, lease), idle_seconds, kept, metrics, console))
 
 
 async def _work(
     graphs: Any,
     arrivals: Any,
-    url: str | None,
+    urls: tuple[str | None, str | None],
     idle_seconds: float | None,
     kept: tuple[Any, float, int],
     metrics: str | None,
     console: Console,
 ) -> dict[str, Any]:
+    url, lease = urls
     log = await open_log(url)
     try:
+        if lease is not None:
+            log = await leased(log, lease, url or "qmtl")
         name = f"{socket.gethostname()}/{os.getpid()}"
         worker = worker_over(log, graphs, arrivals, name, *kept)
         if metrics is not None:
