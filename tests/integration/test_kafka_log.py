@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from kafka_counted import PATIENCE, awaited, joined, opened, polled_until, results
+from kafka_counted import PATIENCE, awaited, joined, opened, polled_until, results, visible
 
 from qmtl.adapters.kafka.cluster import Cluster
 from qmtl.adapters.kafka.log import KafkaLog
 from qmtl.adapters.kafka.owner import Consumed, Owner
+from qmtl.adapters.kafka.topics import make_topics
 from qmtl.core.errors import Conflict, Fenced, UserError
 from qmtl.core.flow.commit import Position, Record, Slot, Step, Topic
+from qmtl.ports.log import Point
 from qmtl.runtime.servers import Kafka
 
 OWNER = Path(__file__).with_name("kafka_owner.py")
@@ -102,6 +104,25 @@ async def test_a_step_of_an_old_generation_is_refused_and_every_broken_form_of_t
         b"metadata of nobody",
         b"no offset",
     ]
+
+
+def test_a_producer_that_is_fenced_while_it_writes_says_so(cluster: Cluster) -> None:
+    """Nothing but the broker's refusal of its records tells it."""
+    make_topics(cluster, 1)
+    others = []
+
+    def fence(point: Point) -> None:
+        if point is Point.BEGIN:
+            others.append(Owner(cluster, "one", PATIENCE))
+
+    out = {(cluster.topic(Topic.CONTROL), Slot(0)): [Record(b"k", b"v")] * 100}
+    first = Owner(cluster, "one", PATIENCE)
+    with pytest.raises(Fenced):
+        first.commit(out, None, fence)
+    first.close()
+    others[0].commit(out, None, lambda point: None)
+    others[0].close()
+    assert len(visible(cluster, Topic.CONTROL, 0)) == 100
 
 
 @awaited

@@ -13,14 +13,19 @@ from sqlalchemy import create_engine
 
 from qmtl.adapters.sql.log import SqlLog
 from qmtl.adapters.sql.session import Session, transaction
-from qmtl.core.errors import Unavailable
-from qmtl.core.flow.commit import Position, Record, Slot, Topic
+from qmtl.core.errors import Unavailable, Unknown
+from qmtl.core.flow.commit import Position, Record, Slot, Step, Topic
+from qmtl.ports.log import Point
+from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.servers import Postgres
 from qmtl.testing.contracts.log_world import everything, owner_of_all, patiently, step, until, worker
 
 pytestmark = pytest.mark.server("postgres")
 NUMBERS = count()
 FIRST, OTHER = Slot(0), Slot(1)
+PATIENCE = 20.0
+SLEEPING = """SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle in transaction'"""
 
 
 @asynccontextmanager
@@ -97,12 +102,31 @@ def test_a_notification_wakes_a_poll_also_after_its_connection_was_lost(postgres
 
 
 def test_a_session_that_sleeps_in_its_transaction_is_ended_before_its_lease_is_over(postgres):
-    async def run():
-        async with logs(postgres.address, lease_seconds=6.0) as (_, (log,)):
-            show = "SHOW idle_in_transaction_session_timeout"
-            return await log._session.run(lambda each: each.exec_driver_sql(show).scalar_one())
+    """Also where the step sends nothing onward, and its last statement is that which writes its records."""
+    lease_seconds, ended = 4.0, []
 
-    assert asyncio.run(run()) == "3s"
+    async def run():
+        async with logs(postgres.address, 2, lease_seconds=lease_seconds) as (url, (log, other)):
+
+            def sleep(point, _slot):
+                if point is Point.OPEN:
+                    since = stopwatch()
+                    with psycopg.connect(url, autocommit=True) as admin:
+                        while admin.execute(SLEEPING).fetchone() != (0,) and stopwatch() - since < PATIENCE:
+                            pass
+                    ended.append(stopwatch() - since)
+
+            alone = await owner_of_all(log)
+            alone.member._at = sleep
+            mine = alone.taken[FIRST]
+            with pytest.raises(Unknown):
+                await alone.member.commit(
+                    Step(FIRST, mine.epoch, Position(0), (Record(b"k", b"v"),)), alone.generation
+                )
+            assert await everything(other, Topic.COMMITS, FIRST) == []
+
+    asyncio.run(run())
+    assert ended[0] < lease_seconds, "so that whoever takes its slots over does not wait for it"
 
 
 @pytest.mark.slow

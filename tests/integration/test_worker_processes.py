@@ -1,4 +1,7 @@
-"""`qmtl worker` twice on one machine: the work is shared, and kill -9 of either loses and doubles nothing (R1)."""
+"""`qmtl worker` twice on one machine: the work is shared, and kill -9 of either loses and doubles nothing (R1).
+
+The same on servers, and workers that are stopped or cut off: `test_two_owners.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
 
 from qmtl import Catalog, Runner
@@ -44,7 +46,6 @@ class Many(Strategy):
         self.output("pairs", close["C"] / close["D"] + close["E"] * close["F"])
 """
 ROWS = 8_000
-SERVER, BROKER = pytest.mark.server("postgres"), pytest.mark.server("kafka")
 
 
 @pytest.fixture
@@ -83,24 +84,6 @@ class Workers:
 @pytest.fixture
 def workers(place: Path) -> Iterator[Workers]:
     made = Workers(place, f"sqlite:///{place}/log.sqlite")
-    yield made
-    made.end()
-
-
-@pytest.fixture(
-    params=("sqlite", pytest.param("postgres", marks=SERVER), pytest.param("kafka", marks=BROKER))
-)
-def anywhere(request: pytest.FixtureRequest, place: Path) -> Iterator[Workers]:
-    """Workers on each kind of log."""
-    url = f"sqlite:///{place}/log.sqlite"
-    if request.param == "postgres":
-        server, name = request.getfixturevalue("postgres"), f"workers_{os.getpid()}"
-        with psycopg.connect(server.address, autocommit=True) as admin:
-            admin.execute(f'CREATE DATABASE "{name}"')
-        url = f"{server.address.rpartition('/')[0]}/{name}"
-    elif request.param == "kafka":
-        url = f"kafka://{request.getfixturevalue('kafka').address}/workers-{os.getpid()}"
-    made = Workers(place, url)
     yield made
     made.end()
 
@@ -158,8 +141,7 @@ def wait_for_steps(workers: Workers, count: int, process: subprocess.Popen[str])
         assert process.poll() is None, process.communicate()[1]
 
 
-def test_two_workers_share_the_work_and_survive_kill_9_of_either(place: Path, anywhere: Workers) -> None:
-    workers = anywhere
+def test_two_workers_share_the_work_and_survive_kill_9_of_either(place: Path, workers: Workers) -> None:
     first = workers.start()
     wait_for_steps(workers, 10, first)
     second = workers.start()
@@ -172,19 +154,6 @@ def test_two_workers_share_the_work_and_survive_kill_9_of_either(place: Path, an
     second.wait()
     counts = told(third)
     assert counts["steps"] > 0
-    check(place, asyncio.run(all_of(workers.url)))
-
-
-def test_a_stopped_worker_that_goes_on_commits_nothing_twice(place: Path, workers: Workers) -> None:
-    """SIGSTOP past its lease, SIGCONT when another owns its slots."""
-    first = workers.start()
-    wait_for_steps(workers, 10, first)
-    first.send_signal(signal.SIGSTOP)
-    second = workers.start()
-    before = asyncio.run(steps(workers.url))
-    wait_for_steps(workers, before + 10, second)
-    first.send_signal(signal.SIGCONT)
-    told(first), told(second)
     check(place, asyncio.run(all_of(workers.url)))
 
 

@@ -51,3 +51,15 @@ def unavailable(doing: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise translated(error, doing) from error
+
+
+@contextmanager
+def told_as_kafka_does() -> Iterator[None]:
+    """For calls that serve callbacks. Where a fatal error comes up while one of them waits (the producer was fenced),
+    confluent-kafka mixes its own exception with the call's, and Python makes a SystemError of it."""
+    try:
+        yield
+    except SystemError as error:
+        raise KafkaException(
+            KafkaError(KafkaError._FATAL, f"a fatal error of the client: {error}")
+        ) from error

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from qmtl.adapters.kafka.cluster import LOGGER, Cluster
-from qmtl.adapters.kafka.faults import FENCED, translated, unavailable
+from qmtl.adapters.kafka.faults import FENCED, told_as_kafka_does, translated, unavailable
 from qmtl.core.errors import Fenced, QmtlError, Unknown
 from qmtl.core.flow.commit import Record, Slot
 from qmtl.ports.log import Point
@@ -45,7 +45,8 @@ class Owner:
         self._name, self._timeout = transactional_id, timeout
         self._undelivered: KafkaError | None = None
         self._producer = Producer(cluster.transactions(transactional_id))
-        self._producer.init_transactions(timeout)
+        with told_as_kafka_does():
+            self._producer.init_transactions(timeout)
 
     def commit(self, out: Out, consumed: Consumed | None, at: Callable[[Point], None]) -> None:
         """All of `out` and what was `consumed` become visible together, or not at all (C2).
@@ -73,7 +74,8 @@ class Owner:
         for (topic, partition), records in out.items():
             for record in records:
                 self._produce(topic, partition, record)
-        left = self._producer.flush(self._timeout)
+        with told_as_kafka_does():
+            left = self._producer.flush(self._timeout)
         if self._undelivered is not None:
             raise KafkaException(self._undelivered)
         if left:
@@ -86,7 +88,8 @@ class Owner:
                     topic, record.value, record.key, partition=partition, on_delivery=self._delivered
                 )
             except BufferError:  # the queue is full; what is in it is delivered or times out
-                self._producer.poll(FULL_SECONDS)
+                with told_as_kafka_does():
+                    self._producer.poll(FULL_SECONDS)
             else:
                 return
 
@@ -98,7 +101,8 @@ class Owner:
         """The commit may have been asked for in any of the attempts, so no failure tells that it was not."""
         for attempt in range(1, COMMIT_ATTEMPTS + 1):
             try:
-                self._producer.commit_transaction(self._timeout)
+                with told_as_kafka_does():
+                    self._producer.commit_transaction(self._timeout)
             except KafkaException as error:
                 what: KafkaError = error.args[0]
                 if attempt == COMMIT_ATTEMPTS or not what.retriable():
@@ -112,7 +116,8 @@ class Owner:
         what: KafkaError = error.args[0]
         fenced = what.code() in FENCED
         try:
-            self._producer.abort_transaction(self._timeout)
+            with told_as_kafka_does():
+                self._producer.abort_transaction(self._timeout)
         except KafkaException as second:
             if not fenced:
                 LOGGER.warning("%s; and not aborted: %s", self._said(what), second.args[0].str())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from qmtl.adapters.sql.dialect import Dialect
 from qmtl.adapters.sql.schema import PARTITIONS, RECORDS, SLOTS
@@ -29,7 +29,6 @@ COUNT = (
     .values(next=PARTITIONS.c.next + bindparam("records"))
     .returning(PARTITIONS.c.next)
 )
-INSERT = insert(RECORDS)
 
 
 def commit(connection: Connection, dialect: Dialect, ids: PartitionIds, step: Step, at: At) -> None:
@@ -40,7 +39,7 @@ def commit(connection: Connection, dialect: Dialect, ids: PartitionIds, step: St
         values = {"of_slot": step.slot, "of_epoch": step.epoch, "to_position": step.position}
         if connection.execute(FENCE, values).rowcount != 1:
             raise Fenced(f"slot {step.slot} was taken by another owner: epoch {step.epoch} is over")
-        _write(connection, writes)
+        _write(connection, dialect, writes)
         if step.onward:
             dialect.notify(connection)
         at(Point.OPEN, step.slot)
@@ -50,7 +49,7 @@ def commit(connection: Connection, dialect: Dialect, ids: PartitionIds, step: St
 def append(connection: Connection, dialect: Dialect, ids: PartitionIds, writes: Writes) -> None:
     ready = prepared(ids, writes)
     with transaction(connection, dialect.begin):
-        _write(connection, ready)
+        _write(connection, dialect, ready)
         dialect.notify(connection)
 
 
@@ -85,7 +84,7 @@ def prepared(ids: PartitionIds, writes: Writes) -> Prepared:
     return sorted(ready, key=lambda each: each[0])
 
 
-def _write(connection: Connection, writes: Prepared) -> None:
+def _write(connection: Connection, dialect: Dialect, writes: Prepared) -> None:
     """Counter rows stay locked to the end: whoever writes later commits later (P5)."""
     ready: list[dict[str, object]] = []
     for partition, rows in writes:
@@ -94,4 +93,4 @@ def _write(connection: Connection, writes: Prepared) -> None:
             row["partition"], row["position"] = partition, position
         ready += rows
     if ready:
-        connection.execute(INSERT, ready)
+        dialect.insert(connection, RECORDS, ready)

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sqlalchemy import Connection, Double, Engine, NullPool, create_engine, event, literal, literal_column
+from sqlalchemy import (
+    Connection,
+    Double,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    event,
+    insert,
+    literal,
+    literal_column,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -43,6 +54,10 @@ class Dialect(ABC):
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
         """Only one creates or upgrades, to the end of the transaction."""
+
+    @abstractmethod
+    def insert(self, connection: Connection, into: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Rows that have all columns of the table."""
 
     @abstractmethod
     def notify(self, connection: Connection, what: str = "") -> None:
@@ -94,6 +109,9 @@ class Sqlite(Dialect):
     def lock_schema(self, connection: Connection) -> None:
         """BEGIN IMMEDIATE has locked it."""
 
+    def insert(self, connection: Connection, into: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        connection.execute(insert(into), list(rows))
+
     def notify(self, connection: Connection, what: str = "") -> None:
         """Pollers look often."""
 
@@ -125,6 +143,14 @@ class Postgres(Dialect):
 
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+
+    def insert(self, connection: Connection, into: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """One statement over arrays: psycopg sends many in pipeline mode, after which the server does not end
+        a session that sleeps in its transaction."""
+        columns = {each.name: each.type.compile(dialect=connection.dialect) for each in into.columns}
+        arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
+        text = f"INSERT INTO {into.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        connection.exec_driver_sql(text, tuple([row[name] for row in rows] for name in columns))
 
     def notify(self, connection: Connection, what: str = "") -> None:
         connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{what}'")
