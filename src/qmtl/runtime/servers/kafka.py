@@ -116,7 +116,10 @@ class Kafka(Server):
                 self._format(properties, cluster)
 
     def _format(self, properties: Path, cluster: str) -> None:
-        command = self._command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
+        # With "=": an id may begin with a dash.
+        command = self._command(
+            "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)
+        )
         done = subprocess.run(  # noqa: S603 - our own command
             command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False
         )
