@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from random import Random
 from typing import Any
 
 from qmtl.adapters.memory.blobs import MemoryBlobs
 from qmtl.core.errors import Fault
+from qmtl.core.flow.commit import Position, Slot
 from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.worker.feed import Feed
+from qmtl.runtime.worker.slot import SlotState
 from qmtl.runtime.worker.starting import kept_in
 from qmtl.runtime.worker.worker import Worker
 from qmtl.testing.simulation.canary import Canary
@@ -81,7 +83,9 @@ class Cluster:
 
     def _worker(self, process: Process) -> Worker:
         chance, layout = self._chance, self._workload.layout
-        log = SimulatedLog(self._log, process, self._faults, self._witness, self._story, chance)
+        log = SimulatedLog(
+            self._log, process, self._faults, self._witness, self._story, chance, partial(self._state, process)
+        )
         feeds: dict[str, Feed] = {
             node.node_id: PacedFeed(node, self._workload.events[node.node_id], self._available, chance)
             for node in streams(layout)
@@ -100,6 +104,16 @@ class Cluster:
             watch=lambda: self._loop.now,
             compute=self._compute,
         )
+
+    def _state(self, process: Process, slot: Slot) -> SlotState | None:
+        owned = self.workers[process]._owned.get(slot)
+        return None if owned is None else owned.state
+
+    def states(self) -> Iterator[tuple[SlotState, Position]]:
+        """Of all slots, as their owners have them, and what has been consumed in them."""
+        for seat in self.seats:
+            for owned in self.workers[seat]._owned.values():
+                yield owned.state, owned.position
 
     def _available(self, count: int) -> int:
         """Of so many events of a stream; the last few only when all is well again."""
@@ -127,9 +141,13 @@ class Cluster:
         plagues = self._chance.sample(plagues, self._chance.randint(2, len(plagues)))
         while self._loop.now < seconds or self._story.faults.total() < least_faults:
             await asyncio.sleep(self._chance.uniform(0.5, seconds / 6))
-            self._loop.spawn(_of(self._chance.choice(plagues)))
+            self._loop.spawn(self._befall(self._chance.choice(plagues)))
         while self._loop.steps < least_steps:
             await asyncio.sleep(1.0)
+
+    async def _befall(self, plague: Callable[[], Awaitable[None]]) -> None:
+        if not self._faults.healed:
+            await plague()
 
     def _victim(self) -> tuple[int, Process]:
         seat = self._chance.randrange(len(self.seats))
@@ -189,7 +207,3 @@ class Cluster:
                 self.start(seat)
             elif process.paused:
                 self._loop.wake(process)
-
-
-async def _of(plague: Callable[[], Awaitable[None]]) -> None:
-    await plague()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -10,6 +10,7 @@ from random import Random
 from qmtl.core.errors import Fault, Fenced, Unavailable, Unknown
 from qmtl.core.flow.commit import Batch, End, Generation, Position, Record, Slot, Step, Taken, Topic
 from qmtl.ports.log import Declared, Log, Member, Polled
+from qmtl.runtime.worker.slot import SlotState
 from qmtl.testing.simulation.faults import Faults, shuffled
 from qmtl.testing.simulation.process import Process
 from qmtl.testing.simulation.story import Story
@@ -20,8 +21,17 @@ class SimulatedLog:
     """Opened by one process."""
 
     def __init__(
-        self, log: Log, process: Process, faults: Faults, witness: Witness, story: Story, chance: Random
+        self,
+        log: Log,
+        process: Process,
+        faults: Faults,
+        witness: Witness,
+        story: Story,
+        chance: Random,
+        state: Callable[[Slot], SlotState | None],
     ) -> None:
+        """`state`: of a slot, as its process has it now."""
+        self._state = state
         self._log, self._process, self._faults = log, process, faults
         self._witness, self._story, self._chance = witness, story, chance
 
@@ -132,7 +142,7 @@ class SimulatedMember:
             self._story.tell(self._name, f"Unknown: {attempt.told}")
             raise
         self._story.tell(self._name, f"committed {attempt.told}")
-        self._log._witness.accepted(attempt)
+        self._log._witness.accepted(attempt, self._log._state(step.slot))
 
     async def heartbeat(self) -> None:
         await self._faults.request("heartbeat")

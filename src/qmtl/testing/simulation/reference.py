@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from qmtl.core.flow.commit import Entry, Position, Record, Slot, Step
+from qmtl.core.flow.entry import TickEntry
 from qmtl.core.flow.layout import C_WM
-from qmtl.core.flow.state import rest_of
+from qmtl.core.flow.state import parts_of, rest_of
 from qmtl.core.flow.timeline import VALUE
 from qmtl.runtime.worker.messages import Events, Finished, committed, decoded
 from qmtl.runtime.worker.reading import CommitLog
@@ -35,7 +37,7 @@ class Plan:
     ahead: list[Entry] = field(default_factory=list)
     position: Position = START
     marks: np.ndarray[Any, Any] | None = None  # watermarks, by clock
-    arrived: int = 0  # events
+    arrived: Counter[str] = field(default_factory=Counter)  # events, by stream
     changes: int = 0  # of the engine's log, so far
 
 
@@ -93,7 +95,9 @@ class Reference:
         for entry in taken:
             plan.state.apply(entry.record.value, entry.position)
             told = decoded(entry.record.value)
-            plan.arrived += sum(len(one.event_ns) // 8 for one in told if isinstance(one, Events))
+            for one in told:
+                if isinstance(one, Events):
+                    plan.arrived[one.stream] += len(one.event_ns) // 8
         plan.position = until
         marks = plan.state.engine.clocks.table[C_WM].copy()
         if plan.marks is not None and (marks < plan.marks).any():
@@ -146,16 +150,30 @@ class Reference:
         plan = self.plans[state.slot]
         if plan.position != position:
             return
+        self._counted(state, plan.arrived)
         if rest_of(state.engine) != rest_of(plan.state.engine):
             raise Wrong(
                 f"C6: slot {state.slot}: the state at {position} is not that of an uninterrupted plan"
             )
 
-    def counted(self, slot: Slot) -> None:
-        """E14: at every entry each arrival has met one fate."""
-        plan = self.plans[slot]
-        for source in plan.state.engine.sources:
+    def whole(self, state: SlotState, position: Position) -> None:
+        """As `alike`, of everything that is in a state: snapshot and replay make what was never interrupted (C6)."""
+        self.alike(state, position)
+        plan = self.plans[state.slot]
+        if plan.position == position and _content(state) != _content(plan.state):
+            raise Wrong(f"C6: slot {state.slot}: the rows at {position} are not those of an uninterrupted plan")
+
+    def _counted(self, state: SlotState, arrived: Counter[str]) -> None:
+        """E14: at every entry each arrival has met one fate, and all that came have arrived."""
+        for source in state.engine.sources:
             for entry in (*source.bars, *source.ticks):
                 counts = entry.counters
-                if counts["arrivals"] != sum(counts.values()) - counts["arrivals"]:
-                    raise Wrong(f"E14: slot {slot}: {counts}")
+                fates = sum(counts.values()) - counts["arrivals"]
+                stream = (entry.up if isinstance(entry, TickEntry) else entry.group).nodes[entry.lane].node_id
+                if not counts["arrivals"] == fates == arrived[stream]:
+                    raise Wrong(f"E14: slot {state.slot}: {arrived[stream]} events of {stream}: {counts}")
+
+
+def _content(state: SlotState) -> object:
+    parts = parts_of(state.engine)
+    return state.told(), [(p.bucket, {k: a.tobytes() for k, a in p.arrays.items()}) for p in parts]

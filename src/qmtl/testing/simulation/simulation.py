@@ -93,6 +93,8 @@ class Simulation:
         await self.cluster.trouble(self._chance.uniform(10.0, 20.0), LEAST_FAULTS, LEAST_STEPS)
         self.cluster.heal()
         await self._converged(self.loop.now + HEALED_SECONDS)
+        for state, position in self.cluster.states():
+            self.reference.whole(state, position)
         wrong = await convergence.different(self.workload, self.log, self.witness)
         if wrong:
             raise self.witness.violation(wrong)

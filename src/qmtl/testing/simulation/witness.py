@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qmtl.core.flow.commit import STEP_KEY, Batch, Entry, Position, Record, Slot, Step, StepRecord, Topic
+from qmtl.runtime.worker.slot import SlotState
 from qmtl.testing.simulation.reference import Reference, Wrong
 from qmtl.testing.simulation.story import Story, Violation
 
@@ -85,10 +86,12 @@ class Witness:
         if attempt.visible or attempt.onward:
             raise self.violation(f"P7: {attempt.told} was refused, and is visible")
 
-    def accepted(self, attempt: Attempt) -> None:
-        """Its worker was told that it is done."""
+    def accepted(self, attempt: Attempt, state: SlotState | None) -> None:
+        """Its worker was told that it is done, and has this state now."""
         if attempt.refused:
             raise self.violation(f"P2: {attempt.told} was refused, and accepted later")
+        if state is not None:
+            self._told(self._reference.alike, state, attempt.step.position)
 
     def violation(self, what: str) -> Violation:
         return self._story.violation("witness", what)
