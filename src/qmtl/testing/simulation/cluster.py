@@ -8,20 +8,22 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from qmtl.adapters.memory.blobs import MemoryBlobs
-from qmtl.core.errors import Fault
+from qmtl.core.errors import Fault, UserError
 from qmtl.core.flow.commit import Position, Slot
+from qmtl.runtime.here import runtime_of
 from qmtl.runtime.metrics import Metrics
+from qmtl.runtime.snapshots import Reason, Snapshots
 from qmtl.runtime.worker.feed import Feed
+from qmtl.runtime.worker.keeping import Keeping
 from qmtl.runtime.worker.slot import SlotState
-from qmtl.runtime.worker.starting import kept_in
 from qmtl.runtime.worker.worker import Worker
+from qmtl.testing.simulation.blobs import SimulatedBlobs
 from qmtl.testing.simulation.canary import Canary
 from qmtl.testing.simulation.faults import Faults
 from qmtl.testing.simulation.loop import SimulatedLoop
 from qmtl.testing.simulation.port import SimulatedLog
 from qmtl.testing.simulation.process import Process
-from qmtl.testing.simulation.story import Story
+from qmtl.testing.simulation.story import Story, Violation
 from qmtl.testing.simulation.witness import Witness
 from qmtl.testing.simulation.workload import PacedFeed, Workload, streams
 
@@ -50,7 +52,8 @@ class Cluster:
         self.workers: dict[Process, Worker] = {}
         self._leaving: set[Process] = set()
         self._count = 0
-        self._blobs = MemoryBlobs() if chance.random() < 0.3 else None
+        self._blobs = SimulatedBlobs(faults) if chance.random() < 0.3 else None
+        faults.freeze = self._freeze
         self._pace = chance.uniform(6.0, 16.0)
         self.released = False  # all events are available, and that there will be no more
 
@@ -76,6 +79,11 @@ class Cluster:
             except Fault as wrong:
                 self._story.tell(process.name, f"ends: {type(wrong).__name__}: {wrong}")
                 await asyncio.sleep(1.0)
+            except (UserError, ExceptionGroup) as bug:
+                first = _first(bug)
+                if isinstance(first, Violation):
+                    raise first from None
+                raise self._story.violation(process.name, f"a worker raised {first!r}") from bug
         self._story.tell(process.name, "has left")
 
     def _stops(self, process: Process, idle: bool) -> bool:
@@ -84,26 +92,45 @@ class Cluster:
     def _worker(self, process: Process) -> Worker:
         chance, layout = self._chance, self._workload.layout
         log = SimulatedLog(
-            self._log, process, self._faults, self._witness, self._story, chance, partial(self._state, process)
+            self._log,
+            process,
+            self._faults,
+            self._witness,
+            self._story,
+            chance,
+            partial(self._state, process),
         )
         feeds: dict[str, Feed] = {
             node.node_id: PacedFeed(node, self._workload.events[node.node_id], self._available, chance)
             for node in streams(layout)
         }
-        keeping = None
-        if self._blobs is not None:
-            keeping = kept_in(self._blobs, layout.spread, _metrics, chance.choice((2.0, 10.0)))
         return self._canary.worker(
             log,
             layout.spread,
             feeds,
             process.name,
             chance.choice((0.2, 0.5)),
-            keeping=keeping,
+            keeping=self._keeping(process),
             metrics=_metrics,
-            watch=lambda: self._loop.now,
+            watch=self._watch,
             compute=self._compute,
         )
+
+    def _watch(self) -> float:
+        return self._loop.now
+
+    def _keeping(self, process: Process) -> Keeping | None:
+        if self._blobs is None:
+            return None
+
+        def rejected(reason: Reason, why: str) -> None:
+            self._story.tell(process.name, f"a snapshot is not used: {reason.value}: {why}")
+
+        spread = self._workload.layout.spread
+        snapshots = Snapshots(
+            self._blobs, runtime_of(spread.nodes.values()), watch=self._watch, rejected=rejected
+        )
+        return Keeping(snapshots, spread, self._watch, rejected, self._chance.choice((1.0, 4.0)))
 
     def _state(self, process: Process, slot: Slot) -> SlotState | None:
         owned = self.workers[process]._owned.get(slot)
@@ -167,13 +194,20 @@ class Cluster:
 
     async def _pause(self) -> None:
         _, process = self._victim()
-        seconds = self._outage()
+        await self._still(process, self._outage())
+
+    async def _still(self, process: Process, seconds: float) -> None:
         self._story.fault(process.name, "pause", f"it stands still for {seconds:.1f} s")
         process.paused = True
         await asyncio.sleep(seconds)
         if process.paused:
             self._story.tell(process.name, "goes on")
             self._loop.wake(process)
+
+    def _freeze(self, process: Process) -> None:
+        """Stop a process where it stands, longer than its lease."""
+        process.paused = True  # from now on
+        self._loop.spawn(self._still(process, LEASE_SECONDS * self._chance.uniform(1.1, 2.5)))
 
     async def _cut_off(self) -> None:
         _, process = self._victim()
@@ -207,3 +241,7 @@ class Cluster:
                 self.start(seat)
             elif process.paused:
                 self._loop.wake(process)
+
+
+def _first(found: Exception) -> Exception:
+    return _first(found.exceptions[0]) if isinstance(found, ExceptionGroup) else found

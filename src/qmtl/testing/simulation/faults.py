@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -22,6 +23,7 @@ SLOW_SECONDS = 14.0  # longer than a lease and than a transaction's time limit
 class Profile:
     """How often each fault befalls a call; a seed has some kinds often and others never."""
 
+    frozen: float = 0.0  # its process stands still in the middle of it, longer than its lease
     slow: float = 0.0  # it takes up to SLOW_SECONDS
     lost_request: float = 0.0
     lost_answer: float = 0.0  # it was done, the caller does not know
@@ -35,14 +37,19 @@ class Profile:
 def profile(chance: Random) -> Profile:
     """Of a seed."""
     often = {name: chance.choice((0.0, 0.01, 0.04)) for name in Profile.__dataclass_fields__}
-    return Profile(**{**often, "slow": chance.choice((0.0, 0.005)), "corrupt": chance.choice((0.0, 0.005))})
+    rare = {name: chance.choice((0.0, 0.005)) for name in ("slow", "corrupt", "frozen")}
+    return Profile(**{**often, **rare})
 
 
 class Faults:
-    """Between all workers and the log. `down`: the log is away for all; `healed`: nothing goes wrong any more."""
+    """Between all workers and the log. `down`: the log is away for all; `healed`: nothing goes wrong any more.
+
+    `freeze`: stops a process where it stands.
+    """
 
     def __init__(self, profile: Profile, chance: Random, story: Story) -> None:
         self.profile, self.down, self.healed = profile, False, False
+        self.freeze: Callable[[Process], None] = lambda process: None
         self._chance, self._story = chance, story
 
     def befalls(self, kind: str) -> bool:
@@ -66,6 +73,10 @@ class Faults:
             self.note(kind, f"{what} takes {seconds:.1f} s")
         else:
             seconds = self._chance.uniform(0.0, QUICK_SECONDS)
+        process = current.get()
+        if process is not None and self.befalls("frozen"):
+            self._story.tell(process.name, f"stops in the middle of {what}")
+            self.freeze(process)
         await asyncio.sleep(seconds)
 
     async def request(self, what: str) -> None:

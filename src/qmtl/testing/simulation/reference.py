@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from qmtl.core.flow.commit import Entry, Position, Record, Slot, Step
-from qmtl.core.flow.entry import TickEntry
 from qmtl.core.flow.layout import C_WM
 from qmtl.core.flow.state import parts_of, rest_of
 from qmtl.core.flow.timeline import VALUE
@@ -161,17 +160,19 @@ class Reference:
         self.alike(state, position)
         plan = self.plans[state.slot]
         if plan.position == position and _content(state) != _content(plan.state):
-            raise Wrong(f"C6: slot {state.slot}: the rows at {position} are not those of an uninterrupted plan")
+            raise Wrong(
+                f"C6: slot {state.slot}: the rows at {position} are not those of an uninterrupted plan"
+            )
 
     def _counted(self, state: SlotState, arrived: Counter[str]) -> None:
         """E14: at every entry each arrival has met one fate, and all that came have arrived."""
         for source in state.engine.sources:
-            for entry in (*source.bars, *source.ticks):
-                counts = entry.counters
-                fates = sum(counts.values()) - counts["arrivals"]
-                stream = (entry.up if isinstance(entry, TickEntry) else entry.group).nodes[entry.lane].node_id
-                if not counts["arrivals"] == fates == arrived[stream]:
-                    raise Wrong(f"E14: slot {state.slot}: {arrived[stream]} events of {stream}: {counts}")
+            bars = [(one.group.nodes[one.lane], one.counters) for one in source.bars]
+            ticks = [(one.up.nodes[one.lane], one.counters) for one in source.ticks]
+            for node, counts in (*bars, *ticks):
+                came, fates = arrived[node.node_id], sum(counts.values()) - counts["arrivals"]
+                if not counts["arrivals"] == fates == came:
+                    raise Wrong(f"E14: slot {state.slot}: {came} events of {node.node_id}: {counts}")
 
 
 def _content(state: SlotState) -> object:

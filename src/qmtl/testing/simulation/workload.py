@@ -60,7 +60,7 @@ def workload(seed: int) -> Workload:
     events: dict[str, list[Mapping[str, Any]]] = {one["name"]: [] for one in sources}
     for one in drawn:
         value = (
-            float("nan") if chance.random() < 0.05 else one["value"]
+            float("nan") if chance.random() < 0.1 else one["value"]
         )  # scans answer NaN and keep their state
         events[one["source"]].append(one | {"value": value})
     return Workload(layout, events)
@@ -124,12 +124,12 @@ def _told_writer(of: Node) -> dict[str, Any]:
     """What it should answer, in the oracle's words."""
     window = {"name": "x", "of": of.node_id, "window": {"rows": 2}}
     assert of.interval_ns is not None
-    return {"name": WRITER, "interval": of.interval_ns // NS, "function": "last", "inputs": [window]}
+    return {"name": WRITER, "interval": of.interval_ns // NS, "function": "sum", "inputs": [window]}
 
 
 def written(view: View) -> float:
     """Tries to change what it is shown, and answers what it has seen before."""
-    seen = float(view.x[-1])
+    seen = float(view.x.sum())
     with suppress(ValueError):  # as it should be: a view is read-only
         view.x[:] = -1.0
     return seen
