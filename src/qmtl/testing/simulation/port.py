@@ -7,9 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
+from qmtl.adapters.memory.log import MemoryLog
+from qmtl.adapters.memory.member import MemoryMember, Owned
 from qmtl.core.errors import Fault, Fenced, Unavailable, Unknown
 from qmtl.core.flow.commit import Batch, End, Generation, Position, Record, Slot, Step, Taken, Topic
-from qmtl.ports.log import Declared, Log, Member, Polled
+from qmtl.ports.log import Declared, Member, Polled
 from qmtl.runtime.worker.slot import SlotState
 from qmtl.testing.simulation.faults import Faults, shuffled
 from qmtl.testing.simulation.process import Process
@@ -22,7 +24,7 @@ class SimulatedLog:
 
     def __init__(
         self,
-        log: Log,
+        log: MemoryLog,
         process: Process,
         faults: Faults,
         witness: Witness,
@@ -81,10 +83,10 @@ class SimulatedLog:
 class SimulatedMember:
     """A member as its process sees it."""
 
-    def __init__(self, log: SimulatedLog, member: Member) -> None:
+    def __init__(self, log: SimulatedLog, member: MemoryMember) -> None:
         self._log, self._member = log, member
         self._name, self._faults, self._story = log._process.name, log._faults, log._story
-        self._sent: dict[Slot, tuple[Attempt, Generation]] = {}  # the last commit of every slot
+        self._sent: dict[Slot, tuple[Attempt, Generation, Owned]] = {}  # the last commit of every slot
 
     async def poll(self, timeout: float, limit: int = 1000) -> Polled:
         await self._faults.request("poll")
@@ -116,21 +118,22 @@ class SimulatedMember:
         return taken
 
     async def _again(self, slot: Slot) -> None:
-        """A commit of the time before arrives once more, late: it must be refused (P8, P9)."""
+        """A commit of the time before arrives at the log once more, late: it must be refused (P2)."""
         before = self._sent.pop(slot, None)
         if before is None or not self._faults.befalls("duplicate"):
             return
-        attempt, generation = before
+        attempt, generation, owned = before
         self._faults.note("duplicate", f"commit {attempt.told} again")
         with suppress(Fault):
-            await self._member.commit(attempt.step, generation)
+            await self._member._transaction(attempt.step, generation, owned)
             raise self._story.violation(
-                self._name, f"P8: {attempt.told} of an earlier epoch was accepted again"
+                self._name, f"P2: {attempt.told} was accepted after the next takeover"
             )
 
     async def commit(self, step: Step, generation: Generation) -> None:
         attempt = self._log._witness.attempted(step, self._name)
-        self._sent[step.slot] = attempt, generation
+        if step.slot in self._member._owned:
+            self._sent[step.slot] = attempt, generation, self._member._owned[step.slot]
         self._story.calls += 1
         try:
             await self._member.commit(attempt.step, generation)
