@@ -43,6 +43,8 @@ from qmtl.runtime.worker.messages import (
 from qmtl.runtime.worker.spread import STREAMS, Spread
 
 I64 = np.ndarray[Any, Any]
+SILENT = np.zeros(256, np.bool_)  # by status: nothing is told of such a bucket
+SILENT[[NONE, PENDING, HALTED]] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,7 @@ def _as_it_closed(cells: Cells, group: Group, lane: int, first: dict[tuple[int, 
 
 def _recorded(cells: Cells, group: Group) -> list[Cells]:
     """The runs of buckets that have a record: a bar stream's only where a bar came, others' also as gaps."""
-    silent = np.isin(cells.status, (NONE, PENDING, HALTED))
+    silent = SILENT[cells.status]
     if group.kind is NodeKind.BARS:
         silent = cells.status != VALUE
     edges = np.flatnonzero(np.diff(np.concatenate([[True], silent, [True]]).astype(np.int8)))

@@ -54,7 +54,7 @@ class Cluster:
         self._count = 0
         self._blobs = SimulatedBlobs(faults) if chance.random() < 0.3 else None
         faults.freeze = self._freeze
-        self._pace = chance.uniform(6.0, 16.0)
+        self._pace = chance.uniform(5.0, 13.0)
         self.released = False  # all events are available, and that there will be no more
 
     # --- processes ------------------------------------------------------------------------------------------

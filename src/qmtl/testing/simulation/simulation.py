@@ -22,7 +22,7 @@ from qmtl.testing.simulation.workload import Workload, workload
 
 LEAST_FAULTS, LEAST_STEPS = 5, 500
 HEALED_SECONDS = 90.0  # within them everything must be there: a lease, a time limit, and the work itself
-READ = 1000
+READ = 1_000_000  # records: all there are
 
 
 class CountedWake(Wake):
@@ -90,7 +90,7 @@ class Simulation:
         self.cluster.seats = []
         for seat in range(self._chance.choice((2, 2, 3, 3, 4))):
             self.cluster.start(seat)
-        await self.cluster.trouble(self._chance.uniform(10.0, 20.0), LEAST_FAULTS, LEAST_STEPS)
+        await self.cluster.trouble(self._chance.uniform(8.0, 16.0), LEAST_FAULTS, LEAST_STEPS)
         self.cluster.heal()
         await self._converged(self.loop.now + HEALED_SECONDS)
         for state, position in self.cluster.states():

@@ -46,7 +46,7 @@ class Attempt:
 
 
 class Witness:
-    """Reads everything once, in the order of its positions. `read(topic, slot, start)`: of committed records."""
+    """Reads everything once, in the order of its positions. `read(topic, slot, start)`: all committed records."""
 
     def __init__(
         self, slots: int, read: Callable[[Topic, Slot, Position], Batch], reference: Reference, story: Story
@@ -101,13 +101,10 @@ class Witness:
     def look(self) -> None:
         """Read on in every partition: inputs first, for what is consumed has been visible before."""
         for at in self.seen:
-            while True:
-                batch = self._read(*at, self.next[at])
-                self.next[at] = batch.next
-                for entry in batch.entries:
-                    self._add(at, entry)
-                if not batch.entries:
-                    break
+            batch = self._read(*at, self.next[at])
+            self.next[at] = batch.next
+            for entry in batch.entries:
+                self._add(at, entry)
 
     def _add(self, at: Partition, entry: Entry) -> None:
         topic, slot = at
