@@ -1,44 +1,18 @@
-"""Workers under faults commit each step once, whole and right, and are complete soon after the faults end."""
+"""A seed is one run, told line by line; the long runs; seeds that once failed."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
+from seeds import run, told
 
-from qmtl.testing.simulation.simulation import LEAST_FAULTS, LEAST_STEPS, Outcome, simulate
+from qmtl.testing.simulation.simulation import simulate
 
-CHUNK, CHUNKS = 250, 8  # 2,000 seeds
 KEPT = Path(__file__).with_name("seeds.txt")
-
-
-def told(found: Outcome) -> str:
-    """Enough of the story to begin with; `make sim SEED=…` tells all of it."""
-    lines = found.story.lines()[: found.line]
-    return "\n".join([f"make sim SEED={found.seed}: {found.wrong}", *lines[-12:]])
-
-
-def run(seeds: range) -> Counter[str]:
-    """Every seed of a range; returns the faults that befell them."""
-    faults = Counter[str]()
-    for seed in seeds:
-        found = simulate(seed)
-        assert not found.wrong, told(found)
-        assert found.steps >= LEAST_STEPS and found.faults.total() >= LEAST_FAULTS, seed
-        faults += found.faults
-    return faults
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_every_seed_stays_right_and_becomes_complete(chunk: int) -> None:
-    faults = run(range(chunk * CHUNK, (chunk + 1) * CHUNK))
-    kinds = {"crash", "pause", "partition", "upgrade", "down", "slow", "lost_request", "lost_answer"}
-    assert kinds | {"hanging", "duplicate", "reorder", "stale"} <= set(faults)
 
 
 @pytest.mark.soak

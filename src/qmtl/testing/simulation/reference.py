@@ -43,7 +43,9 @@ class Plan:
 class Reference:
     """Computes what each step must contain, from the inputs it consumed. `log`: all that was committed, folded."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload, seen: Counter[str]) -> None:
+        """`seen`: counts what was compared."""
+        self._seen = seen
         self._spread: Spread = workload.layout.spread
         self.plans = {Slot(slot): Plan(SlotState(Slot(slot), self._spread)) for slot in self._spread.slots()}
         self.log = CommitLog()
@@ -84,6 +86,7 @@ class Reference:
             if step.results:
                 raise Wrong(f"C1: slot {step.slot}: {len(step.results)} results of no input")
             return
+        self._seen["step compared"] += 1
         news = self._advance(plan, step.position)
         self._fold(plan, step.results)
         self._same(step, news)
@@ -138,6 +141,7 @@ class Reference:
             version = getattr(told, "version", 0)
             change = new.get((group.index, lane, told.closed.bucket, version))
             if version and change is not None and before is not None:
+                self._seen["retraction"] += 1
                 held = before[1] if before[0] == VALUE else None
                 if repr(held) != repr(change.retract):
                     raise Wrong(f"E8: {told.node_id}: retracts {change.retract} where {held} stands")
@@ -149,6 +153,7 @@ class Reference:
         plan = self.plans[state.slot]
         if plan.position != position:
             return
+        self._seen["state compared"] += 1
         self._counted(state, plan.arrived)
         if rest_of(state.engine) != rest_of(plan.state.engine):
             raise Wrong(
@@ -159,6 +164,7 @@ class Reference:
         """As `alike`, of everything that is in a state: snapshot and replay make what was never interrupted (C6)."""
         self.alike(state, position)
         plan = self.plans[state.slot]
+        self._seen["rows compared"] += plan.position == position
         if plan.position == position and _content(state) != _content(plan.state):
             raise Wrong(
                 f"C6: slot {state.slot}: the rows at {position} are not those of an uninterrupted plan"

@@ -63,7 +63,7 @@ class Simulation:
         self._wake = self.store.changed = CountedWake()
         self.faults = Faults(profile(chance), chance, self.story)
         self.log = canary.opened(slots, self._now, self.store, LEASE_SECONDS, self.faults.cut)
-        self.reference = Reference(self.workload)
+        self.reference = Reference(self.workload, self.story.seen)
         self.witness = Witness(slots, self._read, self.reference, self.story)
         self.cluster = Cluster(
             self.workload, self.loop, self.log, self.faults, self.witness, self.story, chance, canary
@@ -93,6 +93,9 @@ class Simulation:
         await self.cluster.trouble(self._chance.uniform(8.0, 16.0), LEAST_FAULTS, LEAST_STEPS)
         self.cluster.heal()
         await self._converged(self.loop.now + HEALED_SECONDS)
+        for worker in self.cluster.workers.values():
+            for name in ("fenced", "unknown", "unavailable", "replayed", "restored"):
+                self.story.seen[name] += getattr(worker.counts, name)
         for state, position in self.cluster.states():
             self.reference.whole(state, position)
         wrong = await convergence.different(self.workload, self.log, self.witness)

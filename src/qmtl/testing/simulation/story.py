@@ -17,12 +17,16 @@ class Violation(AssertionError):  # noqa: N818
 
 
 class Story:
-    """The trace of a run. `faults`: how often which fault befell the cluster; `calls`: of the log's port."""
+    """The trace of a run. `faults`: how often which fault befell the cluster; `calls`: of the log's port.
+
+    `seen`: how often what the checks are about came up at all.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._told: list[tuple[float, str, str]] = []
         self.faults: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
         self.calls = 0
 
     def tell(self, who: str, what: str) -> None:
