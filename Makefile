@@ -63,8 +63,8 @@ soak: $(STAMP)  ## the long random and fault runs, marked soak
 	@$(PY) -m pytest -m soak $(ARGS) || { code=$$?; [ $$code = 5 ] || exit $$code; \
 	  echo "there are no soak runs yet (tests marked soak)"; }
 
-sim: $(STAMP)  ## the story of one simulated run: make sim SEED=7
-	@$(PY) -m qmtl.testing.simulation $(SEED)
+sim: $(STAMP)  ## the story of one simulated run: make sim SEED=7 (CANARY="no fence" breaks it)
+	@$(PY) -m qmtl.testing.simulation $(SEED) $(if $(CANARY),"$(CANARY)")
 
 ids: $(STAMP)  ## NodeIDs of the golden file, recomputed by every Python on this machine
 	@tools/ids

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qmtl.testing.simulation.__main__ import main
 from qmtl.testing.simulation.canaries import CANARIES, ONE_DEFENCE
 from qmtl.testing.simulation.canary import Canary
 from qmtl.testing.simulation.simulation import simulate
@@ -34,6 +35,15 @@ def test_every_canary_is_found(canary: Canary) -> None:
             assert found.story.lines()[found.line - 1].endswith(f"VIOLATION: {found.wrong}")
             return
     pytest.fail(f"{canary.name}: {canary.breaks} No seed of {WITHIN} shows it")
+
+
+def test_a_violation_is_told_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["7", "dedup off"]) == 1
+    *story, _, told = capsys.readouterr().out.splitlines()
+    number = int(told.removeprefix("violated, see line ").partition(":")[0])
+    assert "VIOLATION: C7" in story[number - 1] and told.endswith(
+        story[number - 1].partition("VIOLATION: ")[2]
+    )
 
 
 def test_every_canary_says_what_it_breaks() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qmtl.core.flow.commit import Position, Slot, Topic
+from qmtl.core.flow.commit import Position, Slot
 from qmtl.core.flow.timeline import FAILED, GAP, NULL, VALUE
 from qmtl.core.graph.ir import NS
 from qmtl.ports.log import Log
@@ -87,9 +87,3 @@ async def _disagreeing(log: Log, witness: Witness) -> str:
         if again != seen:
             return f"P5: {topic} {slot}: {len(again)} records are there, {len(seen)} were seen as they came"
     return ""
-
-
-def ends(witness: Witness, visible: Mapping[tuple[Topic, Slot], Position]) -> str:
-    """Lag 0: no partition has records behind an open transaction."""
-    late = [at for at, end in visible.items() if witness.next[at] < end]
-    return f"lag: {late[0]}" if late else ""

@@ -113,10 +113,6 @@ class Faults:
         return fails or self.away()
 
 
-def who(process: Process | None) -> str:
-    return "log" if process is None else process.name
-
-
 def shuffled(chance: Random, found: dict[Any, Any]) -> dict[Any, Any]:
     """The same items in another order."""
     items = list(found.items())
