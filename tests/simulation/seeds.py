@@ -18,6 +18,7 @@ SEEN = {  # by seed, on average at least: a check of what never comes up would p
     "unavailable": 4,
     "replayed": 6,
     "restored": 0.05,
+    "failure": 0.05,
 }
 
 

@@ -114,6 +114,7 @@ class Cluster:
             metrics=_metrics,
             watch=self._watch,
             compute=self._compute,
+            retries=chance.choice((0, 1, 2)),
         )
 
     def _watch(self) -> float:

@@ -14,7 +14,7 @@ from qmtl.core.flow.commit import Entry, Position, Record, Slot, Step
 from qmtl.core.flow.layout import C_WM
 from qmtl.core.flow.state import parts_of, rest_of
 from qmtl.core.flow.timeline import VALUE
-from qmtl.runtime.worker.messages import Events, Finished, committed, decoded
+from qmtl.runtime.worker.messages import Events, Finished, committed, decoded, encoded
 from qmtl.runtime.worker.reading import CommitLog
 from qmtl.runtime.worker.slot import News, SlotState
 from qmtl.runtime.worker.spread import Spread
@@ -26,6 +26,7 @@ class Wrong(AssertionError):  # noqa: N818
 
 
 START = Position(0)
+RESUME = b"resume"  # the key of a record that has a halted node tried again
 
 
 @dataclass
@@ -108,9 +109,15 @@ class Reference:
         return plan.state.news()
 
     def _same(self, step: Step, news: News) -> None:
+        told = tuple(
+            pair for pair in step.onward if pair[1].key != RESUME
+        )  # how often is the worker's choice
+        failed = tuple(encoded(one) for one in news.failed)
+        self._seen["failure"] += len(failed)
         for what, one, other in (
             ("results", step.results, news.results),
-            ("records for other slots", step.onward, news.onward),
+            ("records for other slots", told, news.onward),
+            ("failures", tuple(record.value for _, record in step.side), failed),
         ):
             if one != other:
                 at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), -1)

@@ -32,17 +32,21 @@ class Sent(Step):
 
 @dataclass(eq=False)
 class Attempt:
-    """A step that a worker asked for. `visible`: its step record is; `onward`: how many of its other records are."""
+    """A step that a worker asked for. `visible`: its step record is; `others`: how many of its other records are."""
 
     step: Step
     by: str
     told: str
     refused: bool = False
     visible: bool = False
-    onward: Counter[tuple[Slot, int]] = field(default_factory=Counter)  # by slot and identity of the record
+    others: Counter[tuple[Partition, int]] = field(default_factory=Counter)  # by identity of the record
 
-    def wanted(self) -> Counter[tuple[Slot, int]]:
-        return Counter((slot, id(record)) for slot, record in self.step.onward)
+    def wanted(self) -> Counter[tuple[Partition, int]]:
+        """Its records outside of the commit log."""
+        onward = [((Topic.SLOTS, slot), id(record)) for slot, record in self.step.onward]
+        return Counter(
+            [*onward, *(((topic, self.step.slot), id(record)) for topic, record in self.step.side)]
+        )
 
 
 class Witness:
@@ -53,7 +57,9 @@ class Witness:
     ) -> None:
         self._read, self._reference, self._story = read, reference, story
         self.seen: dict[Partition, list[Entry]] = {
-            (topic, Slot(slot)): [] for topic in (Topic.SLOTS, Topic.COMMITS) for slot in range(slots)
+            (topic, Slot(slot)): []
+            for topic in (Topic.SLOTS, Topic.COMMITS, Topic.CONTROL)
+            for slot in range(slots)
         }
         self.next: dict[Partition, Position] = dict.fromkeys(self.seen, Position(0))
         self.attempts: list[Attempt] = []
@@ -73,7 +79,7 @@ class Witness:
         parts = step.slot, step.epoch, step.position, step.results, step.onward, step.side, step.body
         attempt.step = Sent(*parts, wrote=lambda record: self._written(attempt, record))
         self.attempts.append(attempt)
-        for _, record in step.onward:
+        for _, record in (*step.onward, *step.side):
             self._sender[id(record)] = attempt
         return attempt
 
@@ -83,7 +89,7 @@ class Witness:
     def refused(self, attempt: Attempt) -> None:
         """Its worker was told that nothing of it is or becomes visible."""
         attempt.refused = True
-        if attempt.visible or attempt.onward:
+        if attempt.visible or attempt.others:
             raise self.violation(f"P7: {attempt.told} was refused, and is visible")
 
     def accepted(self, attempt: Attempt, state: SlotState | None) -> None:
@@ -112,24 +118,26 @@ class Witness:
         if before and entry.position <= before[-1].position:
             raise self.violation(f"P5: {topic} {slot}: position {entry.position} after {before[-1].position}")
         before.append(entry)
-        if topic is Topic.SLOTS:
-            self._input(slot, entry)
+        if topic is not Topic.COMMITS:
+            self._other(at, entry)
         elif entry.record.key == STEP_KEY:
             self._step(slot, entry)
         else:
             self._pending.setdefault(slot, []).append(entry.record)
 
-    def _input(self, slot: Slot, entry: Entry) -> None:
+    def _other(self, at: Partition, entry: Entry) -> None:
+        topic, slot = at
         attempt = self._sender.get(id(entry.record))
         if attempt is None:
             raise self.violation(f"C2: slot {slot}: a record that no step sent, {entry.record.key!r}")
         if attempt.refused:
             raise self.violation(f"C2: slot {slot}: a record of {attempt.told}, which was refused")
-        attempt.onward[slot, id(entry.record)] += 1
+        attempt.others[at, id(entry.record)] += 1
         self._touched[attempt] = None
-        if attempt.onward[slot, id(entry.record)] > attempt.wanted()[slot, id(entry.record)]:
+        if attempt.others[at, id(entry.record)] > attempt.wanted()[at, id(entry.record)]:
             raise self.violation(f"C2: slot {slot}: a record of {attempt.told} appears again")
-        self._told(self._reference.came, slot, entry)
+        if topic is Topic.SLOTS:
+            self._told(self._reference.came, slot, entry)
 
     def _step(self, slot: Slot, entry: Entry) -> None:
         record, results = StepRecord.of(entry.record), self._pending.pop(slot, [])
@@ -171,10 +179,10 @@ class Witness:
         """C2: every step is visible with all its parts, or none of them is. Asked when no transaction is open."""
         for attempt in self._touched:
             wanted = attempt.wanted() if attempt.visible else Counter()
-            if attempt.onward != wanted:
+            if attempt.others != wanted:
                 raise self.violation(
                     f"C2: {attempt.told} is {'visible' if attempt.visible else 'not visible'}, "
-                    f"and {attempt.onward.total()} of its {len(attempt.step.onward)} other records are"
+                    f"and {attempt.others.total()} of its {attempt.wanted().total()} other records are"
                 )
         self._touched.clear()
         for slot, results in self._pending.items():

@@ -15,7 +15,7 @@ from qmtl.core.flow.view import View
 from qmtl.core.graph.ir import NS, Edge, Node, NodeKind, Window
 from qmtl.runtime.worker.messages import Events, Finished
 from qmtl.runtime.worker.spread import STREAMS, Spread, spread
-from qmtl.testing.differential import nodes_of, origins_of
+from qmtl.testing.differential import SCANS, nodes_of, origins_of
 from qmtl.testing.oracle.random_arrivals import Manner, draw_arrivals
 from qmtl.testing.oracle.random_case import random_case
 
@@ -33,6 +33,9 @@ class Layout:
     case: Mapping[str, Any]  # without arrivals
     spread: Spread
     slots: int
+    shaky: frozenset[
+        str
+    ]  # nodes whose function raises, and what reads them: when they halt depends on the order
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,7 @@ def _layout(number: int) -> Layout | None:
     drawn = random_case(number)
     case: dict[str, Any] = {"sources": [_tamed(one) for one in drawn["sources"]], "id": f"S{number}"}
     case["nodes"] = [_calm(one) for one in drawn["nodes"]]
+    shaky = _shaken(case["nodes"]) if number % 4 == 0 else frozenset()
     bars = [one for one in case["sources"] if one["interval"] is not None]
     if len(case["sources"]) < 2 or len(case["nodes"]) > NODES or not bars:
         return None
@@ -99,13 +103,26 @@ def _layout(number: int) -> Layout | None:
     case["nodes"].append(_told_writer(nodes[-2]))
     made = spread(nodes, slots, origins_of(case), case["end"] * NS)
     telling = {made.nodes[key].kind for key in made.readers} - {NodeKind.TICKS}
-    return Layout(case, made, slots) if telling and len(made.slots()) > 1 else None
+    return Layout(case, made, slots, shaky) if telling and len(made.slots()) > 1 else None
 
 
 def _tamed(one: Mapping[str, Any]) -> dict[str, Any]:
     """No idleness; late ticks are always used: their fate depends on who else has arrived (E15)."""
     free = {"on_late": "recompute", "allowed_lateness": None} if one["interval"] is None else {}
     return {**one, "idle_timeout": None, **free}
+
+
+def _shaken(nodes: list[dict[str, Any]]) -> frozenset[str]:
+    """Make the first window function one that raises; who is halted with it."""
+    first = next((one for one in nodes if one["function"] not in SCANS), None)
+    if first is None:
+        return frozenset()
+    first["function"] = "raise_if_ends_in_3"
+    found = {first["name"]}
+    for one in nodes:
+        if any(edge["of"] in found for edge in one["inputs"]):
+            found.add(one["name"])
+    return frozenset(found)
 
 
 def _calm(one: Mapping[str, Any]) -> dict[str, Any]:
