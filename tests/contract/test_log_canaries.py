@@ -32,7 +32,7 @@ def published_before_the_check(patch):
 
     def broken(connection, dialect, ids, step, at):
         with commit.transaction(connection, dialect.begin):
-            commit._write(connection, commit.prepared(ids, step.writes()))
+            commit._write(connection, dialect, commit.prepared(ids, step.writes()))
         with commit.transaction(connection, dialect.begin):
             values = {"of_slot": step.slot, "of_epoch": step.epoch, "to_position": step.position}
             if connection.execute(commit.FENCE, values).rowcount != 1:
@@ -56,7 +56,7 @@ def positions_out_of_commit_order(patch):
         for position, row in enumerate(rows, after - len(rows)):
             row["partition"], row["position"] = partition, position
         with commit.transaction(connection, dialect.begin):
-            connection.execute(commit.INSERT, rows)
+            dialect.insert(connection, commit.RECORDS, rows)
         if len(turns) > 30:
             inserted.set()
 

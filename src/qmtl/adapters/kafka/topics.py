@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType, TopicMetadata  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from qmtl.adapters.kafka.cluster import MAX_RECORD_BYTES, Cluster
-from qmtl.core.errors import UserError
+from qmtl.core.errors import Unavailable, UserError
 from qmtl.core.flow.commit import Position, Slot, Topic
 
 REPLICAS = 3  # where there are so many brokers
 TIMEOUT_SECONDS = 30.0
+LOOK_SECONDS, LOOKS = 0.05, 600
 
 KEEP = {  # the state of a slot is a function of its partition: nothing goes by age or size (C6, C8)
     "cleanup.policy": "delete",
@@ -76,7 +77,7 @@ def trim_inputs(cluster: Cluster, slot: Slot, before: Position) -> None:
 
 
 def _check_partitions(admin: AdminClient, name: str, partitions: int) -> None:
-    found = len(admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name].partitions)
+    found = len(_described(admin, name).partitions)
     if found != partitions:
         raise UserError(
             f"{partitions} slots were asked for and the topic has {found} partitions",
@@ -84,6 +85,17 @@ def _check_partitions(admin: AdminClient, name: str, partitions: int) -> None:
             cure="the number of slots is fixed when an installation is made: ask for the number it has, "
             "or choose another name for a new one",
         )
+
+
+def _described(admin: AdminClient, name: str) -> TopicMetadata:
+    """Of a topic that is there; brokers hear of a new one, and of its leaders, a moment after it was made."""
+    for _ in range(LOOKS):
+        found = admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]
+        settled = found.error is None and found.partitions
+        if settled and all(each.leader >= 0 for each in found.partitions.values()):
+            return found
+        admin.poll(LOOK_SECONDS)
+    raise Unavailable(f"topic {name} has no leaders: {found.error or 'they are not elected yet'}")
 
 
 def _check_settings(admin: AdminClient, name: str, settings: Mapping[str, str]) -> None:
