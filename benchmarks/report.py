@@ -54,6 +54,8 @@ TEXT = {
     "too. S3 is a server on the same machine.",
     "kafka": "A broker on the same machine. A commit is a transaction of so many records of 100 bytes with the slot's "
     "position and step record; the plain producer is idempotent and flushes at the same points.",
+    "takeover": "From SIGKILL to a committed step of the successor, a member of the group that polls and is told "
+    "of nothing. The broker waits for a session of six seconds before it gives the slot away.",
     "start": "Whole processes. *Nothing compiled* is the first run on a machine: numba's cache is empty.",
 }
 ORDER = tuple(TEXT)

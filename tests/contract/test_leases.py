@@ -15,9 +15,10 @@ import pytest
 from qmtl.adapters.memory.log import MemoryLog
 from qmtl.adapters.sql.leases import SqlLeases
 from qmtl.core.errors import Unavailable
-from qmtl.core.flow.commit import Slot
+from qmtl.core.flow.commit import Epoch, Generation, Position, Slot, Step
 from qmtl.ports.lease import lease_name
-from qmtl.runtime.worker.leased import LeasedLog
+from qmtl.ports.log import Polled
+from qmtl.runtime.worker.leased import LeasedLog, LeasedMember
 from qmtl.runtime.worker.reading import read_all
 from qmtl.runtime.worker.worker import Worker
 
@@ -122,6 +123,36 @@ class Away:
     async def close(self) -> None: ...
 
 
+class Silent(Away):
+    """Leases whose answers are lost on the way; `asked`: how often they were wanted."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def acquire(self, name: str, holder: str, seconds: float) -> None:
+        self.asked += 1
+        await asyncio.get_running_loop().create_future()
+
+    async def renew(self, names: Any, holder: str, seconds: float) -> set[str]:
+        self.asked += 1
+        return await asyncio.get_running_loop().create_future()
+
+    async def release(self, names: Any, holder: str) -> None:
+        await self.renew(names, holder, 0.0)
+
+
+class Stuck:
+    """A member whose commits get no answer."""
+
+    async def poll(self, timeout: float, limit: int = 1000) -> Polled:
+        return Polled(frozenset({Slot(0)}), frozenset(), {}, Generation(1))
+
+    async def commit(self, step: Step, generation: Generation) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def heartbeat(self) -> None: ...
+
+
 def test_workers_that_hold_leases_commit_what_a_backtest_computes(laid: Laid, tmp_path: Path) -> None:
     """Two of them; the second one waits for the leases of one that was killed and never let go."""
 
@@ -149,16 +180,37 @@ def test_workers_that_hold_leases_commit_what_a_backtest_computes(laid: Laid, tm
     asyncio.run(main())
 
 
-def test_a_worker_goes_on_where_the_database_of_leases_is_away(laid: Laid) -> None:
+@pytest.mark.parametrize("leases", [Away(), Silent()], ids=["away", "silent"])
+def test_a_worker_goes_on_where_the_database_of_leases_is_away(laid: Laid, leases: Away) -> None:
     """The log is what is safe; a lock that only saves work does not stop it."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
         log = MemoryLog(SLOTS, loop.time, lease_seconds=30.0)
-        worker = Worker(LeasedLog(log, Away(), "own", loop.time), laid.spread, laid.feeds, "one", 0.05)
+        worker = Worker(LeasedLog(log, leases, "own", loop.time, 1.0), laid.spread, laid.feeds, "one", 0.05)
         await worker.run(idle(6))
         found = await read_all(log)
         assert found.wrong == []
         assert len(found.epochs) == SLOTS
+
+    asyncio.run(main())
+
+
+def test_a_lease_runs_out_while_a_commit_gets_no_answer(tmp_path: Path) -> None:
+    """Its holder still reaches the database, and the log knows another owner."""
+
+    async def main() -> None:
+        loop, seconds = asyncio.get_running_loop(), 0.4
+        leases = await SqlLeases.open(f"sqlite:///{tmp_path}/leases.sqlite", [lease_name("own", Slot(0))])
+        stuck = LeasedMember(Stuck(), leases, "own", "stuck", loop.time, seconds)
+        other = LeasedMember(Stuck(), leases, "own", "other", loop.time, seconds)
+        assert (await stuck.poll(0.0)).assigned == {0}
+        assert (await other.poll(0.0)).assigned == set()
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            committing = group.create_task(stuck.commit(Step(Slot(0), Epoch(1), Position(0)), Generation(1)))
+            while not (await other.poll(0.0)).assigned:
+                await stuck.heartbeat()
+            committing.cancel()
+        await leases.close()
 
     asyncio.run(main())

@@ -41,6 +41,8 @@ class Handed(msgspec.Struct, frozen=True):
     rate: float
     chunk: int
     lease_seconds: float
+    lease: str = ""  # the URL of a database of leases beside the log
+    through: str = ""  # the URL by which the log is reached, where that is another than its name
 
 
 class PacedFeed(TableFeed):
@@ -89,7 +91,9 @@ def run() -> None:
 
     PacedFeed.handed = handed
     starting.TableFeed = PacedFeed  # type: ignore[misc]
-    command.open_log = lambda url: opened(url, handed, strike(handed))  # type: ignore[assignment]
+    if handed.lease:
+        sys.argv += ["--lease", handed.lease]
+    command.open_log = lambda url: opened(handed.through or url, handed, strike(handed))  # type: ignore[assignment]
     command.data_of = lambda *_: catalog(Path(handed.folder))  # type: ignore[assignment]
     with Path(handed.strikes, f"{os.getpid()}.told").open("w") as told, redirect_stdout(told):
         main()

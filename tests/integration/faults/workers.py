@@ -95,7 +95,8 @@ class Worker:
 
     def told(self) -> dict[str, Any]:
         """What it said of itself when it left in good order; nothing where it did not."""
-        text = self._file("told", self.pids[-1]).read_text()
+        file = self._file("told", self.pids[-1])  # not there where it ended before it began
+        text = file.read_text() if file.exists() else ""
         return dict(json.loads(text)) if text else {}
 
     async def leave(self) -> dict[str, Any]:
@@ -124,8 +125,9 @@ class Crew:
     handed: Handed
     workers: list[Worker] = field(default_factory=list)
 
-    def worker(self, url: str) -> Worker:
-        made = Worker(len(self.workers), url, self.handed)
+    def worker(self, url: str, **changes: str) -> Worker:
+        """Started, with `changes` to what is handed to all."""
+        made = Worker(len(self.workers), url, msgspec.structs.replace(self.handed, **changes))
         self.workers.append(made)
         made.start()
         return made

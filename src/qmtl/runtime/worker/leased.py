@@ -8,16 +8,19 @@ reached by does not renew, since it renews when it polls; so its leases run out.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import Unavailable, Unknown
 from qmtl.core.flow.commit import Generation, Slot, Step, Taken
 from qmtl.ports.lease import Leases, lease_name
 from qmtl.ports.log import Log, Member, Polled
+
+Found = TypeVar("Found")
 
 LEASE_SECONDS = 6.0
 _log = logging.getLogger("qmtl.lease")
@@ -67,6 +70,7 @@ class LeasedMember:
         self._held: set[Slot] = set()
         self._waiting: set[Slot] = set()  # given by the log, while another holds the lease
         self._lapsed: set[Slot] = set()  # since the last poll
+        self._committing: float | None = None  # since when
         self._renewed = watch()
 
     async def poll(self, timeout: float, limit: int = 1000) -> Polled:
@@ -84,10 +88,17 @@ class LeasedMember:
         return await self._member.take(slot)
 
     async def commit(self, step: Step, generation: Generation) -> None:
-        await self._member.commit(step, generation)
+        self._committing = self._watch()
+        try:
+            await self._member.commit(step, generation)
+        finally:
+            self._committing = None
 
     async def heartbeat(self) -> None:
+        """Leases are not renewed where the log has not answered a commit for as long as they last."""
         await self._member.heartbeat()
+        if self._committing is not None and self._watch() - self._committing > self._seconds:
+            return
         self._lapsed |= await self._renew()  # the next poll tells
 
     async def close(self) -> None:
@@ -99,7 +110,7 @@ class LeasedMember:
         if not self._held or self._watch() - self._renewed < self._seconds / 3:
             return set()
         try:
-            kept = await self._leases.renew(self._names(self._held), self._name, self._seconds)
+            kept = await self._asked(self._leases.renew(self._names(self._held), self._name, self._seconds))
         except Unavailable as away:
             _log.warning("leases are not renewed: %s", away)
             return set()
@@ -110,16 +121,17 @@ class LeasedMember:
         return lapsed
 
     async def _acquire(self) -> set[Slot]:
-        got = set()
+        got: set[Slot] = set()
         for slot in sorted(self._waiting):
+            name = lease_name(self._cluster, slot)
             try:
-                token = await self._leases.acquire(lease_name(self._cluster, slot), self._name, self._seconds)
-            except Unavailable as away:
-                _log.warning("slot %d is worked on without a lease: %s", slot, away)
-            else:
-                if token is None:
-                    continue
-            got.add(slot)
+                token = await self._asked(self._leases.acquire(name, self._name, self._seconds))
+            except Unavailable as away:  # the others are not asked for one by one
+                _log.warning("slots %s are worked on without a lease: %s", sorted(self._waiting - got), away)
+                got = set(self._waiting)
+                break
+            if token is not None:
+                got.add(slot)
         self._waiting -= got
         self._held |= got
         return got
@@ -128,7 +140,15 @@ class LeasedMember:
         self._held -= slots
         if slots:
             with suppress(Unavailable):
-                await self._leases.release(self._names(slots), self._name)
+                await self._asked(self._leases.release(self._names(slots), self._name))
+
+    async def _asked(self, answer: Awaitable[Found]) -> Found:
+        """Raises Unavailable also where there is no answer in time: a lock that only saves work is not waited for."""
+        try:
+            async with asyncio.timeout(self._seconds / 6):
+                return await answer
+        except (TimeoutError, Unknown):
+            raise Unavailable("the database of leases does not answer") from None
 
     def _names(self, slots: Iterable[Slot]) -> list[str]:
         return [lease_name(self._cluster, slot) for slot in sorted(slots)]
