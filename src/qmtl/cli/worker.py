@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from qmtl import UserError
 from qmtl.cli.backtest import data_of
 from qmtl.runtime.compiling import when_compiling
 from qmtl.runtime.progress import stopwatch
-from qmtl.runtime.worker.starting import worker_over
+from qmtl.runtime.worker.starting import answered, worker_over
 from qmtl.runtime.worker.worker import Worker
 from qmtl.sdk.runner import concrete, loaded
 from qmtl.sdk.strategy import Strategy
@@ -62,17 +63,20 @@ async def _work(
     console: Console,
 ) -> dict[str, Any]:
     url, lease = urls
-    log = await open_log(url)
+    say = partial(console.print, highlight=False)
+    log = await answered(lambda: open_log(url), say)
     try:
         if lease is not None:
-            log = await leased(log, lease, url or "qmtl")
+            log = await answered(partial(leased, log, lease, url or "qmtl"), say)
         name = f"{socket.gethostname()}/{os.getpid()}"
         worker = worker_over(log, graphs, arrivals, name, *kept)
         if metrics is not None:
             host, port = address(metrics)
             port = worker.metrics.serve(host, port)
             console.print(f"metrics at {host}:{port}/metrics", highlight=False)
-        console.print(f"worker {name} on {await log.version()}, {log.slots} slots", highlight=False)
+        console.print(
+            f"worker {name} on {await answered(log.version, say)}, {log.slots} slots", highlight=False
+        )
         leaving = asyncio.Event()
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, leaving.set)

@@ -42,6 +42,18 @@ class HesitantLog(MemoryLog):
         return Hesitant(self._store, self._group, name, self._cut)
 
 
+class Away(HesitantLog):
+    """Nobody can join at first."""
+
+    calls = 0
+
+    async def member(self, name: str) -> MemoryMember:
+        self.calls += 1
+        if self.calls < 4:
+            raise Unavailable("no answer")
+        return await super().member(name)
+
+
 class Behind(MemoryLog):
     """Who reads is shown nothing at every other call, and a part of what there is at the others."""
 
@@ -99,6 +111,14 @@ def test_a_feed_that_had_nothing_is_asked_again(laid: Laid) -> None:
 def test_a_takeover_without_an_answer_is_tried_again(laid: Laid) -> None:
     """No poll says again that the slot is this member's."""
     laid.check(run(HesitantLog, laid, laid.feeds, [idle(20)]))
+
+
+def test_a_group_that_cannot_be_joined_is_asked_again(laid: Laid) -> None:
+    laid.check(run(Away, laid, laid.feeds, [idle(20)]))
+
+
+def test_who_waits_to_join_can_be_stopped(laid: Laid) -> None:
+    assert run(Away, laid, laid.feeds, [rounds(1)]).results == 0
 
 
 def test_a_replay_waits_for_what_a_reader_is_not_shown(laid: Laid) -> None:

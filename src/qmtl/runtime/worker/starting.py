@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
+from qmtl.core.errors import Unavailable
 from qmtl.core.graph.ir import Graph
 from qmtl.ports.blobs import Blobs
 from qmtl.ports.log import Log
@@ -20,6 +22,23 @@ from qmtl.runtime.worker.spread import STREAMS, Spread, spread
 from qmtl.runtime.worker.worker import Worker
 
 _log = logging.getLogger("qmtl.worker")
+Found = TypeVar("Found")
+WAIT_SECONDS, LOOK_SECONDS = 60.0, 0.5
+
+
+async def answered(ask: Callable[[], Awaitable[Found]], say: Callable[[str], object]) -> Found:
+    """What a server answers; one that is away, or not up yet, is waited for. Raises Unavailable after a minute."""
+    since, told = stopwatch(), False
+    while True:
+        try:
+            return await ask()
+        except Unavailable as away:
+            if stopwatch() - since > WAIT_SECONDS:
+                raise
+            if not told:
+                say(f"waiting up to {WAIT_SECONDS:.0f} s: {away}")
+            told = True
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def worker_over(

@@ -101,13 +101,26 @@ class Worker:
 
     async def run(self, stop: Callable[[bool], bool]) -> None:
         """Until `stop` says so; it is asked after every poll whether this worker had nothing to do."""
-        member = await self._log.member(self._name)
+        member = await self._joined(stop)
+        if member is None:
+            return
         try:
             await self._work(member, stop)
         except* QmtlError as found:
             raise found.exceptions[0] from None
         finally:
             await member.close()
+
+    async def _joined(self, stop: Callable[[bool], bool]) -> Member | None:
+        """A part in the group, once its servers answer; None where it was stopped before."""
+        while True:
+            try:
+                return await self._log.member(self._name)
+            except Unavailable:
+                self.counts.unavailable += 1
+                if stop(True):
+                    return None
+                await asyncio.sleep(self._poll_seconds)
 
     async def _work(self, member: Member, stop: Callable[[bool], bool]) -> None:
         async with asyncio.TaskGroup() as self._tasks:
