@@ -149,6 +149,7 @@ class Book:
         head[at.H_WORK] = self._keep(np.zeros(at.BLOCK * lanes, np.uint8))
         head[at.H_AT] = self._keep(np.zeros(at.BLOCK * lanes, np.int64))
         head[at.H_HIGH] = NEVER
+        head[at.H_AUTHORS] = bool((self._groups[:, at.G_KIND] == at.PYTHON).any())
 
     def _ranges(self) -> None:
         """Room for what has changed: a range of rows by lane, and the lanes that have one, by group."""
@@ -174,8 +175,10 @@ class Book:
     def refresh(self) -> None:
         """Addresses of what moves when a timeline or the log grows."""
         head, log = self.head, self._log
-        head[at.H_RECORDS], head[at.H_RECORD_ROOM] = log.records.ctypes.data, len(log.records)
-        head[at.H_TOLD], head[at.H_TOLD_ROOM] = log.told.ctypes.data, len(log.told)
+        first, told = log.first  # compiled code counts from the first piece on
+        head[at.H_RECORDS] = log.records.ctypes.data - first * log.records.strides[0]
+        head[at.H_TOLD] = log.told.ctypes.data - told * log.told.strides[0]
+        head[at.H_RECORD_ROOM], head[at.H_TOLD_ROOM] = first + len(log.records), told + len(log.told)
         for fields, timeline in zip(self._timelines, self._plan.timelines.values(), strict=True):
             closed = timeline.planes[self._closed[timeline.interval]]
             fields[at.T_V], fields[at.T_BUCKET] = timeline.V.ctypes.data, timeline.bucket.ctypes.data

@@ -20,8 +20,8 @@ from qmtl.core.flow.access_kernels import (
     values_of,
 )
 from qmtl.core.flow.address_kernels import f64_2, i32_1, i64_1, i64_2, inner, options, u8_1, within
-from qmtl.core.flow.late_kernels import given, late
-from qmtl.core.flow.settle_kernels import forget, reached, settle
+from qmtl.core.flow.late_kernels import aside, given, late
+from qmtl.core.flow.settle_kernels import forget, pending, reached, settle
 from qmtl.core.flow.timeline import NEVER, PENDING
 
 APPENDS, UNLIKE = 1, 2  # what the caller says of an arrival: a tick that appends; anything but a bar
@@ -38,12 +38,15 @@ def drive(head, kind, source, ts, available, row, tables, known, start, stop):
         head[at.H_POSITION] = start
     while True:
         if head[at.H_CLOSING] == 0 and head[at.H_CHANGING] == 0:
-            used = _arrive(head, kind, source, ts, available, row, tables, known, stop)
-            reached(head, used)
+            _arrive(head, kind, source, ts, available, row, tables, known, stop)
+            if not _aside(head, kind, source, ts, available, row, tables, known, stop):
+                head[at.H_GROUP], head[at.H_CLOSING] = 0, 1 if pending(head) else 0
         answer = settle(head)
         if answer != at.DONE:
             return answer
         i = head[at.H_POSITION]
+        if pending(head):
+            continue
         if i >= stop:
             return at.DONE
         if head[at.H_HIGH] != NEVER:
@@ -104,15 +107,16 @@ def _regular(head, source, ts, available, known, i):
 
 @njit(**inner)
 def _arrive(head, kind, source, ts, available, row, tables, known, stop):
-    """Store arrivals and move the clocks, until something stops it; returns the rows of the log used."""
+    """Store arrivals and move the clocks, until something stops it. What closes adds to what is `pending`."""
     C, inputs = clocks_of(head), i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
     deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
     Q, N = sources_of(head), entries_of(head)
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
-    pending = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
-    count, used, i = head[at.H_CLOCK_COUNT], 0, head[at.H_POSITION]
+    ahead = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
+    if not pending(head):
+        forget(head)
+    count, used, i = head[at.H_CLOCK_COUNT], head[at.H_LOG_USED], head[at.H_POSITION]
     head[at.H_HIGH] = NEVER
-    forget(head)
     while i < stop and used + (head[at.H_SWEPT] + 1) * count < len(log) and kind[i] == 0:
         if Q[at.S_PANEL, source[i]] >= 0:
             number = Q[at.S_PANEL, source[i]]
@@ -128,19 +132,30 @@ def _arrive(head, kind, source, ts, available, row, tables, known, stop):
         s, step = source[i], head[at.H_STEP] + i
         if Q[at.S_TICK_COUNT, s] > 0:
             for number in i64_1(Q[at.S_TICKS, s], Q[at.S_TICK_COUNT, s]):
-                used = clocks.tick(C, inputs, deps, count + number, ts[i], step, log, used, pending)
+                used = clocks.tick(C, inputs, deps, count + number, ts[i], step, log, used, ahead)
         else:
             if not _store(head, s, ts[i], row, tables, i):
                 break
             end = ts[i] + Q[at.S_INTERVAL, s]
             for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
-                used = clocks.bar(C, inputs, deps, N[at.N_CLOCK, n], end, step, log, used, pending)
+                used = clocks.bar(C, inputs, deps, N[at.N_CLOCK, n], end, step, log, used, ahead)
             Q[at.S_TOP, s] = end
             Q[at.S_POSITION, s] += 1
         Q[at.S_LAST, s] = available[i]
         i += 1
     head[at.H_POSITION] = i
-    return used
+    reached(head, used)
+
+
+@njit(**inner)
+def _aside(head, kind, source, ts, available, row, tables, known, stop):
+    """Whether the arrival at hand is dealt with beside what is pending: there is more to take in before that closes."""
+    i = head[at.H_POSITION]
+    if i >= stop or kind[i] != 0 or head[at.H_HIGH] != NEVER or (len(known) > 0 and known[i] != 0):
+        return False
+    return not _regular(head, source, ts, available, known, i) and aside(
+        head, source, ts, available, row, tables, i
+    )
 
 
 @njit(**within)

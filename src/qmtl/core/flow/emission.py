@@ -5,7 +5,7 @@ What closes in order is not logged: it can be read from the statuses and from wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,42 +57,55 @@ class Failure(NamedTuple):
 class Log:
     """Everything the engine said that cannot be read from its state.
 
-    Changes are kept as columns, which compiled code fills too: `head` says how much of `records` and `told` is used.
+    Changes are kept as columns, which compiled code fills too: `head` says how much of them is used. They stand in
+    pieces that never move: copying what grew would cost more than filling it. `records` and `told` are the newest
+    piece; the first row of each is number `first` of all.
     """
 
     def __init__(self) -> None:
         self.refusals: list[Refusal] = []
         self.failures: list[Failure] = []
         self.inputs: dict[tuple[int, int], list[tuple[int, int, Any, list[str]]]] = {}
-        self.records = np.zeros((ROOM, at.R_FIELDS), np.int64)
-        self.told = np.zeros(8 * ROOM)
+        self.records = np.empty((ROOM, at.R_FIELDS), np.int64)
+        self.told = np.empty(8 * ROOM)
+        self.first = (0, 0)  # of records, of values told
         self.head = np.zeros(at.H_FIELDS, np.int64)
-        self.moved: Callable[[], None] = lambda: None  # called when the columns have moved
+        self.moved: Callable[[], None] = lambda: None  # called when there is a new piece
+        self._full: list[tuple[tuple[int, int], np.ndarray, np.ndarray]] = []
         self._read: list[Change] = []
 
     def grow(self) -> None:
-        """Twice the room."""
-        self.records = np.concatenate([self.records, np.zeros_like(self.records)])
-        self.told = np.concatenate([self.told, np.zeros_like(self.told)])
+        """A new piece, with twice the room."""
+        count, told = int(self.head[at.H_RECORD_COUNT]), int(self.head[at.H_TOLD_COUNT])
+        self._full.append((self.first, self.records[: count - self.first[0]], self.told))
+        self.first = count, told
+        self.records, self.told = np.empty((2 * len(self.records), at.R_FIELDS), np.int64), np.empty(2 * len(self.told))
         self.moved()
 
     def ensure(self, values: int) -> None:
         """Room for one more record of so many values."""
-        while self.head[at.H_RECORD_COUNT] >= len(self.records) or self.head[at.H_TOLD_COUNT] + values > len(
-            self.told
+        head = self.head
+        while (
+            head[at.H_RECORD_COUNT] >= head[at.H_RECORD_ROOM]
+            or head[at.H_TOLD_COUNT] + values > head[at.H_TOLD_ROOM]
         ):
             self.grow()
 
+    def since(self, start: int) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+        """The records from number `start` on: by piece, them, and the number of its first value with its values."""
+        now = self.records[: int(self.head[at.H_RECORD_COUNT]) - self.first[0]]
+        for (first, value), records, told in (*self._full, (self.first, now, self.told)):
+            if first + len(records) > start:
+                yield records[max(start - first, 0) :], value, told
+
     def changes(self, groups: Sequence[Group]) -> list[Change]:
         """All changes so far, in order."""
-        count = int(self.head[at.H_RECORD_COUNT])
-        for group, lane, bucket, version, step, was, kind, first in self.records[
-            len(self._read) : count
-        ].tolist():
-            width = len(groups[group].out)
-            before = tuple(self.told[first : first + width].tolist()) if was == VALUE else None
-            now = tuple(self.told[first + width : first + 2 * width].tolist()) if kind == VALUE else None
-            self._read.append(Change(group, lane, bucket, version, step, was, kind, before, now))
+        for records, begin, told in self.since(len(self._read)):
+            for group, lane, bucket, version, step, was, kind, number in records.tolist():
+                width, first = len(groups[group].out), number - begin
+                before = tuple(told[first : first + width].tolist()) if was == VALUE else None
+                now = tuple(told[first + width : first + 2 * width].tolist()) if kind == VALUE else None
+                self._read.append(Change(group, lane, bucket, version, step, was, kind, before, now))
         return self._read
 
 
@@ -123,8 +136,9 @@ def compare(
     log.ensure(2 * len(now))
     n, first = int(log.head[at.H_RECORD_COUNT]), int(log.head[at.H_TOLD_COUNT])
     version, bucket = int(group.version[row, lane]), int(timeline.bucket[row])
-    log.records[n] = (group.index, lane, bucket, version, step, old, new, first)
-    log.told[first : first + 2 * len(now)] = [*before, *now]
+    log.records[n - log.first[0]] = (group.index, lane, bucket, version, step, old, new, first)
+    at_told = first - log.first[1]
+    log.told[at_told : at_told + 2 * len(now)] = [*before, *now]
     log.head[at.H_RECORD_COUNT] = n + 1
     log.head[at.H_TOLD_COUNT] = first + 2 * len(now)
     return True

@@ -16,7 +16,7 @@ from qmtl.core.flow.access_kernels import (
     values_of,
 )
 from qmtl.core.flow.address_kernels import array, f64_1, i64_1, i64_2, inner, options
-from qmtl.core.flow.settle_kernels import forget, reached
+from qmtl.core.flow.settle_kernels import close_clock, forget, pending, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
 
@@ -36,33 +36,73 @@ def late(head, source, ts, available, row, tables, known, i):
     Left to the caller are bars that are refused anywhere, and those of sources that have revisions, are idle, or have
     streams that do not recompute.
     """
+    if not _taken(head, source, ts, available, row, tables, i):
+        return False
+    Q, N, C, s = sources_of(head), entries_of(head), clocks_of(head), source[i]
+    first, stop, end = Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s], ts[i] + Q[at.S_INTERVAL, s]
+    _keep(head, source, ts, available, row, tables, i)
+    log, used = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4), 0
+    ahead = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
+    inputs = i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
+    deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
+    for n in range(first, stop):
+        used = clocks.bar(C, inputs, deps, N[at.N_CLOCK, n], end, head[at.H_NOW], log, used, ahead)
+    forget(head)
+    reached(head, used)
+    head[at.H_CLOSING] = 1 if used > 0 else 0
+    return True
+
+
+@njit(**options)
+def aside(head, source, ts, available, row, tables, i):
+    """As `late`, before what is pending closes: a bar that moves no clock, and whose readers have nothing pending.
+
+    Closings of other lanes neither see the correction nor are seen by it, so their order does not matter. What its own
+    lanes have pending is computed first. False: it is not so simple.
+    """
+    if not pending(head) or head[at.H_JOINED] == 1 or head[at.H_AUTHORS] == 1:
+        return False
+    Q, N, C, s = sources_of(head), entries_of(head), clocks_of(head), source[i]
+    end = ts[i] + Q[at.S_INTERVAL, s]
+    for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
+        if end > C[at.C_SEEN, N[at.N_CLOCK, n]]:
+            return False
+    if not _taken(head, source, ts, available, row, tables, i):
+        return False
+    for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
+        if not close_clock(head, N[at.N_CLOCK, n]):
+            return False
+    _keep(head, source, ts, available, row, tables, i)
+    return True
+
+
+@njit(**inner)
+def _taken(head, source, ts, available, row, tables, i):
+    """Whether every entry of the source takes the bar, as a correction of the kind that compiled code does."""
     Q, s = sources_of(head), source[i]
     if head[at.H_PLAIN] == 0 or Q[at.S_PLAIN, s] == 0 or Q[at.S_IDLE, s] != 0 or Q[at.S_FINISHED, s] != 0:
         return False
     if ts[i] < Q[at.S_ORIGIN, s] or ts[i] > available[i] + Q[at.S_SKEW, s]:
         return False
-    N, C, x = entries_of(head), clocks_of(head), given(s, row, tables, i)
-    first, stop, end = Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s], ts[i] + Q[at.S_INTERVAL, s]
-    for n in range(first, stop):
+    N, C, x, end = entries_of(head), clocks_of(head), given(s, row, tables, i), ts[i] + Q[at.S_INTERVAL, s]
+    for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
         if not _corrects(head, n, ts[i], end, C[at.C_WM, N[at.N_CLOCK, n]], x):
             return False
+    return True
+
+
+@njit(**inner)
+def _keep(head, source, ts, available, row, tables, i):
+    """Store the bar at every entry of its source; what it changes is corrected next."""
+    Q, N, C, s = sources_of(head), entries_of(head), clocks_of(head), source[i]
+    x = given(s, row, tables, i)
     head[at.H_NOW] = head[at.H_STEP] + i
-    for n in range(first, stop):
+    for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
         _revise(head, n, ts[i], C[at.C_NEXT, N[at.N_CLOCK, n]], x)
-    log, used = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4), 0
-    pending = i64_1(head[at.H_PENDING], head[at.H_CLOCK_COUNT] + 1)
-    inputs = i64_2(head[at.H_INPUTS], head[at.H_INPUT_COUNT], at.BOUNDS)
-    deps = i64_2(head[at.H_DEPS], head[at.H_DEP_COUNT], at.BOUNDS)
-    for n in range(first, stop):
-        used = clocks.bar(C, inputs, deps, N[at.N_CLOCK, n], end, head[at.H_NOW], log, used, pending)
-    forget(head)
-    reached(head, used)
-    head[at.H_CHANGING] = 1
-    Q[at.S_TOP, s] = max(Q[at.S_TOP, s], end)
+    Q[at.S_TOP, s] = max(Q[at.S_TOP, s], ts[i] + Q[at.S_INTERVAL, s])
     Q[at.S_POSITION, s] += 1
     Q[at.S_LAST, s] = available[i]
-    head[at.H_POSITION] = i + 1
-    return True
+    head[at.H_POSITION], head[at.H_GROUP], head[at.H_CHANGING] = i + 1, 0, 1
 
 
 @njit(**inner)

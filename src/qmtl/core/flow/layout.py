@@ -102,7 +102,9 @@ H_PANEL_ROWS = 60  # how many rows of panels were taken at once
 (H_STEADY, H_STEADY_FROM, H_STEADY_TO, H_STEADY_A, H_STEADY_B, H_STEADY_ROWS) = range(61, 67)  # see `_steady`
 H_ROW_FIELDS = 67
 H_CLOSE, H_STATUSES, H_VALUES, H_ACROSS = range(68, 72)  # addresses of parts of `rectangle_kernels`
-H_FIELDS = 72
+H_JOINED = 72  # whether a clock of several inputs is among those that closed something
+H_AUTHORS = 73  # whether Python computes any group
+H_FIELDS = 74
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)

@@ -79,7 +79,7 @@ class Propagation:
             if moved and self.careful:
                 self._note_closed(group)
         correct_kernels.forget(head)
-        head[layout.H_CLOSING] = 0
+        kernels.done(head)
 
     def changes(self) -> list[Change]:
         """All that was said of buckets that had closed, in order."""

@@ -136,11 +136,10 @@ class Outbox:
     def _changed(self) -> dict[tuple[int, int], set[int]]:
         """Buckets that the log has told of since the last call, by group and lane."""
         log, found = self._engine.flow.log, dict[tuple[int, int], set[int]]()
-        count = int(log.head[at.H_RECORD_COUNT])
-        columns = log.records[self._records : count, [at.R_GROUP, at.R_LANE, at.R_BUCKET]]
-        for group, lane, bucket in columns.tolist():
-            found.setdefault((group, lane), set()).add(bucket)
-        self._records = count
+        for records, _, _ in log.since(self._records):
+            for group, lane, bucket in records[:, [at.R_GROUP, at.R_LANE, at.R_BUCKET]].tolist():
+                found.setdefault((group, lane), set()).add(bucket)
+        self._records = int(log.head[at.H_RECORD_COUNT])
         return found
 
 

@@ -6,7 +6,7 @@ from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.access_kernels import clocks_of, counts_of, groups_of, status_of, timelines_of
-from qmtl.core.flow.address_kernels import call_correct, call_part, i32_2, i64_1, i64_2, options, within
+from qmtl.core.flow.address_kernels import call_correct, call_part, i32_2, i64_1, i64_2, inner, options, within
 from qmtl.core.flow.timeline import FOREVER, NEVER, VALUE
 
 
@@ -16,21 +16,28 @@ def forget(head):
     count = head[at.H_CLOCK_COUNT]
     i64_1(head[at.H_BEGIN], count)[:] = FOREVER
     i64_1(head[at.H_END], count)[:] = NEVER
-    head[at.H_SWEPT] = head[at.H_STEADY] = 0
+    head[at.H_SWEPT] = head[at.H_STEADY] = head[at.H_LOG_USED] = head[at.H_JOINED] = 0
+
+
+@njit(**options)
+def pending(head):
+    """Whether clocks have closed what is not computed yet."""
+    return head[at.H_LOG_USED] > 0 or head[at.H_SWEPT] > 0
 
 
 @njit(**options)
 def reached(head, used):
-    """From where to where each clock closes, by the log of what it did beside what panels did."""
+    """From where to where each clock closes, by what is new in the log of what it did, beside what panels did."""
     count = head[at.H_CLOCK_COUNT]
-    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
+    begin, end, C = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count), clocks_of(head)
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
-    for n in range(used):
+    for n in range(head[at.H_LOG_USED], used):
         k = log[n, 0]
         begin[k] = min(begin[k], log[n, 1])
         end[k] = max(end[k], log[n, 2])
-    head[at.H_LOG_USED], head[at.H_GROUP] = used, 0
-    head[at.H_CLOSING] = 1 if used > 0 or head[at.H_SWEPT] > 0 else 0
+        if C[at.C_LATENESS, k] < 0:
+            head[at.H_JOINED] = 1
+    head[at.H_LOG_USED] = used
 
 
 @njit(**options)
@@ -62,8 +69,15 @@ def settle(head):
         head[at.H_GROUP] += 1
     if changing == 1:
         correct.forget(head)
-    head[at.H_CLOSING] = 0
+    if closing > 0:
+        done(head)
     return at.DONE
+
+
+@njit(**options)
+def done(head):
+    """Nothing is pending any longer."""
+    head[at.H_CLOSING] = head[at.H_LOG_USED] = head[at.H_SWEPT] = 0
 
 
 @njit(**options)
@@ -193,6 +207,44 @@ def close_group(head, index):
 
 
 @njit(**options)
+def close_clock(head, k):
+    """Compute what one clock has pending, in every group; false, and nothing done, where a row has no place yet."""
+    count = head[at.H_CLOCK_COUNT]
+    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
+    if end[k] <= begin[k]:
+        return True
+    T, G, interval = timelines_of(head), groups_of(head), clocks_of(head)[at.C_INTERVAL, k]
+    t = T[_timeline(T, interval)]
+    r0, r1 = (begin[k] - t[at.T_BASE]) // interval, (end[k] - t[at.T_BASE]) // interval
+    if begin[k] == NEVER or r0 < 0 or r1 > t[at.T_ROWS]:
+        return False
+    for index in range(len(G)):
+        _close_clock(head, index, k, r0, r1)
+    begin[k], end[k] = FOREVER, NEVER
+    return True
+
+
+@njit(**inner)
+def _close_clock(head, index, k, r0, r1):
+    g = groups_of(head)[index]
+    if g[at.G_KIND] == at.NOTHING:
+        return
+    clock, lanes, lane = i64_1(g[at.G_CLOCKS], g[at.G_LANES]), g[at.G_LANES], 0
+    if g[at.G_CLOCK_STEP] == 1:
+        lane = k - g[at.G_CLOCK_FIRST]
+        if 0 <= lane < lanes:
+            call_part(head[at.H_CLOSE], (head, index, r0, r1, lane, lane + 1))
+        return
+    while lane < lanes:
+        stop = lane
+        while stop < lanes and clock[stop] == k:
+            stop += 1
+        if stop > lane:
+            call_part(head[at.H_CLOSE], (head, index, r0, r1, lane, stop))
+        lane = stop + 1
+
+
+@njit(**options)
 def told(head, advances):
     """What clocks closed outside of `drive`, for `settle`."""
     log = i64_2(head[at.H_LOG], head[at.H_LOG_ROWS], 4)
@@ -201,3 +253,4 @@ def told(head, advances):
             log[n, field] = advances[n, field]
     forget(head)
     reached(head, len(advances))
+    head[at.H_GROUP], head[at.H_CLOSING] = 0, 1 if len(advances) > 0 else 0
