@@ -30,6 +30,12 @@ def _take(V, r, lane, ins, x):
 def averaging(V, M, bucket, out, s, ins, p, r0, r1, a, b):
     """Exponential averages, Wilder's oscillators and cumulative operators."""
     code = int(p[0])
+    if b - a == 1 and code == averages.EMA:
+        lanes.ema_lane(V, M, out, s, ins, p, r0, r1, a)
+        return
+    if b - a == 1 and (code == averages.RSI or code == averages.CMO):
+        lanes.strength_lane(V, M, out, s, ins, p, r0, r1, a, code == averages.CMO)
+        return
     if code == averages.EMA:
         for r in range(r0, r1):
             lanes.ema_row(V, M, out, s, ins, p, r, a, b)

@@ -69,3 +69,46 @@ def strength_row(V, M, out, s, ins, p, r, a, b, signed):
     seen, up, down = s[0, a:b], s[2, a:b], s[3, a:b]
     wilder(x, here, seen, s[1, a:b], up, down, p[1])
     strength(x, here, seen, up, down, o, p[1], signed)
+
+
+@njit(**options)
+def ema_lane(V, M, out, s, ins, p, r0, r1, lane):
+    """As `ema_row`, down the rows of one lane."""
+    n, sma, column, to = p[1], p[2] == 1.0, ins[0] + lane, out[0] + lane
+    seen, value, weight, last = s[0, lane], s[1, lane], 2.0 / (n + 1.0), n if sma else 1.0
+    for r in range(r0, r1):
+        x = V[r, column]
+        if M[r, lane] != 1 or not abs(x) < np.inf:
+            V[r, to] = np.nan
+            continue
+        seen += 1.0
+        if seen <= last:
+            value = value + x if sma else x
+            value = value / n if sma and seen == n else value
+        else:
+            value = (x - value) * weight + value
+        V[r, to] = np.nan if seen < last else value
+    s[0, lane], s[1, lane] = seen, value
+
+
+@njit(**options)
+def strength_lane(V, M, out, s, ins, p, r0, r1, lane, signed):
+    """As `strength_row`, down the rows of one lane."""
+    n, column, to = p[1], ins[0] + lane, out[0] + lane
+    seen, price, up, down = s[0, lane], s[1, lane], s[2, lane], s[3, lane]
+    for r in range(r0, r1):
+        x = V[r, column]
+        if M[r, lane] != 1 or not abs(x) < np.inf:
+            V[r, to] = np.nan
+            continue
+        change = x - price
+        gain, loss = (change if change > 0.0 else 0.0), (-change if change < 0.0 else 0.0)
+        if seen > n:
+            up, down = (up * (n - 1.0) + gain) / n, (down * (n - 1.0) + loss) / n
+        elif seen > 0.0:
+            up, down = up + gain, down + loss
+            up, down = (up / n if seen == n else up), (down / n if seen == n else down)
+        seen, price, total = seen + 1.0, x, up + down
+        share = 100.0 * ((up - down) / total) if signed else 100.0 * (up / total)
+        V[r, to] = np.nan if seen <= n else 0.0 if total == 0.0 else share
+    s[0, lane], s[1, lane], s[2, lane], s[3, lane] = seen, price, up, down

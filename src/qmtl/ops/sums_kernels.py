@@ -24,39 +24,25 @@ import numpy as np
 
 from qmtl.core.compiled import njit
 from qmtl.ops import dd
-
-SUM, MEAN, VAR, STD, ZSCORE, BOLLINGER = range(6)
-COV, CORR, BETA = range(10, 13)
-HOLDS, NEXT, COUNT, WANTED, GOT, HERE, PIVOT, FRONT = 0, 1, 2, 3, 4, 5, 6, 8  # rows of `memo`; then the back
-
-options = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # nothing is allocated
-inner = options | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by compiled code alone
-
-
-@njit(**inner)
-def _summand(k, x, xe, y, ye):
-    """Of a row relative to the pivots: x, x², y, y² or xy, and what its rounding lost."""
-    if k == 0:
-        return x, xe
-    if k == 2:
-        return y, ye
-    u, ue, v, ve = (x, xe, x, xe) if k == 1 else (y, ye, y, ye) if k == 3 else (x, xe, y, ye)
-    p, e = dd.two_prod(u, v)
-    return p, e + (u * ve + v * ue)
-
-
-@njit(**inner)
-def _add_one(memo, to, kinds, x, y, lane):
-    """As `_add`, of one lane."""
-    if kinds == 1:
-        u, ue, v, ve = x, 0.0, x, 0.0
-    else:
-        u, ue = dd.two_sum(x, -memo[PIVOT, lane])
-        v, ve = dd.two_sum(y, -memo[PIVOT + 1, lane])
-    for k in range(kinds):
-        p, pe = _summand(k, u, ue, v, ve)
-        memo[to + 2 * k, lane], lost = dd.two_sum(memo[to + 2 * k, lane], p)
-        memo[to + 2 * k + 1, lane] += lost + pe
+from qmtl.ops import sums_formulas as formulas
+from qmtl.ops import sums_lane as single
+from qmtl.ops.sums_formulas import (
+    BOLLINGER,
+    COUNT,
+    FRONT,
+    GOT,
+    HERE,
+    HOLDS,
+    MEAN,
+    NEXT,
+    PIVOT,
+    STD,
+    SUM,
+    WANTED,
+    ZSCORE,
+    inner,
+    options,
+)
 
 
 @njit(**inner)
@@ -65,7 +51,7 @@ def _add(memo, to, kinds, x, y, here, a):
     n = len(x)
     if n == 1:
         if here[0] == 1:
-            _add_one(memo, to, kinds, x[0], y[0], a)
+            formulas.add_one(memo, to, kinds, x[0], y[0], a)
         return
     px, py = memo[PIVOT, a : a + n], memo[PIVOT + 1, a : a + n]
     for k in range(kinds):
@@ -89,7 +75,7 @@ def _add(memo, to, kinds, x, y, here, a):
             for i in range(n):
                 u, ue = dd.two_sum(x[i], -px[i])
                 v, ve = dd.two_sum(y[i], -py[i])
-                p, pe = _summand(k, u, ue, v, ve)
+                p, pe = formulas.summand(k, u, ue, v, ve)
                 h[i], lost = dd.two_sum(h[i], p if here[i] == 1 else 0.0)
                 e[i] += lost + (pe if here[i] == 1 else 0.0)
 
@@ -179,40 +165,15 @@ def _back(memo, kinds, rows, a, b):
 
 
 @njit(**inner)
-def _sum(fh, fe, bh, be):
-    """A sum of the window from its two parts."""
-    h, lost = dd.two_sum(bh, fh)
-    return h, lost + (be + fe)
-
-
-@njit(**inner)
 def _means(V, out, code, n, memo, at, r, a, b):
     fh, fe, bh, be = memo[FRONT, a:b], memo[FRONT + 1, a:b], memo[at, a:b], memo[at + 1, a:b]
     o = V[r, out[0] + a : out[0] + b]
     for i in range(b - a):
-        h, e = _sum(fh[i], fe[i], bh[i], be[i])
+        h, e = formulas.total(fh[i], fe[i], bh[i], be[i])
         if code == SUM:
             o[i] = h + e
         else:
             o[i] = dd.div(h, e, n)[0]
-
-
-@njit(**inner)
-def _centred(n, sh, se, th, te, ph, pe):
-    """n·Σuv − Σu·Σv, from the three sums and what they lost."""
-    ah, ae = dd.two_prod(n, ph)
-    bh, be = dd.two_prod(sh, th)
-    h, lost = dd.two_sum(ah, -bh)
-    return h + (lost + ((ae + n * pe) - (be + (sh * te + th * se))))
-
-
-@njit(**inner)
-def _spread(fh, fe, bh, be, gh, ge, ch, ce, n):
-    """n²·variance, and the sum of the window: its mean is the pivot + sum / n."""
-    sh, se = _sum(fh, fe, bh, be)
-    qh, qe = _sum(gh, ge, ch, ce)
-    square = _centred(n, sh, se, sh, se, qh, qe)
-    return (0.0 if square < 0.0 else square), sh, se
 
 
 @njit(**inner)
@@ -224,50 +185,19 @@ def _spreads(V, out, ins, code, p, n, memo, at, r, a, b):
     if code == ZSCORE:
         scale = n / (n - p[2])
         for i in range(b - a):
-            square, sh, se = _spread(fh[i], fe[i], bh[i], be[i], gh[i], ge[i], ch[i], ce[i], n)
-            u, ue = dd.two_sum(x[i], -pivot[i])
-            h, e = dd.two_prod(n, u)
-            h, lost = dd.two_sum(h, -sh)
-            z = (h + (lost + ((e + n * ue) - se))) / np.sqrt(square * scale)
-            o[i] = 0.0 if square == 0.0 else z
+            square, sh, se = formulas.spread(fh[i], fe[i], bh[i], be[i], gh[i], ge[i], ch[i], ce[i], n)
+            o[i] = formulas.zscore(x[i], pivot[i], square, sh, se, n, scale)
     elif code == BOLLINGER:
         middle, lower = V[r, out[1] + a : out[1] + b], V[r, out[2] + a : out[2] + b]
         for i in range(b - a):
-            square, sh, se = _spread(fh[i], fe[i], bh[i], be[i], gh[i], ge[i], ch[i], ce[i], n)
-            away = p[3] * np.sqrt(square / (n * (n - p[2])))
-            h, e = dd.div(sh, se, n)
-            h, lost = dd.two_sum(pivot[i], h)
-            mean = h + (lost + e)
+            square, sh, se = formulas.spread(fh[i], fe[i], bh[i], be[i], gh[i], ge[i], ch[i], ce[i], n)
+            mean, away = formulas.band(pivot[i], square, sh, se, n, p[2], p[3])
             o[i], middle[i], lower[i] = mean + away, mean, mean - away
     else:
         for i in range(b - a):
-            square, _, _ = _spread(fh[i], fe[i], bh[i], be[i], gh[i], ge[i], ch[i], ce[i], n)
+            square, _, _ = formulas.spread(fh[i], fe[i], bh[i], be[i], gh[i], ge[i], ch[i], ce[i], n)
             v = square / (n * (n - p[2]))
             o[i] = np.sqrt(v) if code == STD else v
-
-
-@njit(**inner)
-def _pairs(V, out, code, p, n, memo, at, r, a, b):
-    for i in range(a, b):
-        f = FRONT
-        sh, se = _sum(memo[f, i], memo[f + 1, i], memo[at, i], memo[at + 1, i])
-        qh, qe = _sum(memo[f + 2, i], memo[f + 3, i], memo[at + 2, i], memo[at + 3, i])
-        th, te = _sum(memo[f + 4, i], memo[f + 5, i], memo[at + 4, i], memo[at + 5, i])
-        uh, ue = _sum(memo[f + 6, i], memo[f + 7, i], memo[at + 6, i], memo[at + 7, i])
-        ph, pe = _sum(memo[f + 8, i], memo[f + 9, i], memo[at + 8, i], memo[at + 9, i])
-        c = _centred(n, sh, se, th, te, ph, pe)
-        x = _centred(n, sh, se, sh, se, qh, qe)
-        y = _centred(n, th, te, th, te, uh, ue)
-        x, y = (0.0 if x < 0.0 else x), (0.0 if y < 0.0 else y)
-        if code == COV:
-            c /= n * (n - p[2])
-        elif code == BETA:
-            c = np.nan if y == 0.0 or y != y else c / y
-        elif x == 0.0 or y == 0.0 or x != x or y != y:
-            c = np.nan
-        else:
-            c = min(1.0, max(-1.0, c / (np.sqrt(x) * np.sqrt(y))))
-        V[r, out[0] + i] = c
 
 
 @njit(**options)
@@ -275,6 +205,9 @@ def sums(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     """Every operator of this family over rows [r0, r1) by lanes [a, b)."""
     code, rows = int(p[0]), int(p[1])
     kinds = 5 if len(ins) > 1 else 1 if code <= MEAN else 2
+    if b - a == 1 and kinds <= 2:
+        single.sums(V, M, N, bucket[r0] // interval, out, ins, p, memo, kinds, r0, r1, a)
+        return
     number, span, n = bucket[r0] // interval, rows * interval, float(rows)
     holds, following, stale = memo[HOLDS, a:b], memo[NEXT, a:b], False
     for i in range(b - a):
@@ -290,6 +223,6 @@ def sums(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
         elif kinds == 2:
             _spreads(V, out, ins, code, p, n, memo, at, r, a, b)
         else:
-            _pairs(V, out, code, p, n, memo, at, r, a, b)
+            formulas.pairs(V, out, code, p, n, memo, at, r, a, b)
     memo[HOLDS, a:b] = 1.0
     memo[NEXT, a:b] = number + (r1 - r0)

@@ -79,7 +79,10 @@ class Log:
         count, told = int(self.head[at.H_RECORD_COUNT]), int(self.head[at.H_TOLD_COUNT])
         self._full.append((self.first, self.records[: count - self.first[0]], self.told))
         self.first = count, told
-        self.records, self.told = np.empty((2 * len(self.records), at.R_FIELDS), np.int64), np.empty(2 * len(self.told))
+        self.records, self.told = (
+            np.empty((2 * len(self.records), at.R_FIELDS), np.int64),
+            np.empty(2 * len(self.told)),
+        )
         self.moved()
 
     def ensure(self, values: int) -> None:

@@ -6,7 +6,16 @@ from qmtl.core.compiled import njit
 from qmtl.core.flow import correct_kernels as correct
 from qmtl.core.flow import layout as at
 from qmtl.core.flow.access_kernels import clocks_of, counts_of, groups_of, status_of, timelines_of
-from qmtl.core.flow.address_kernels import call_correct, call_part, i32_2, i64_1, i64_2, inner, options, within
+from qmtl.core.flow.address_kernels import (
+    call_correct,
+    call_part,
+    i32_2,
+    i64_1,
+    i64_2,
+    inner,
+    options,
+    within,
+)
 from qmtl.core.flow.timeline import FOREVER, NEVER, VALUE
 
 
