@@ -78,8 +78,10 @@ class Book:
         filled = np.zeros((at.N_FIELDS, len(entries)), np.int64)
         for row, given in zip(filled.T, entries, strict=True):
             row[: len(given)] = given
-        for row, entry in zip(filled.T, [e for s in sources for e in s.bars], strict=True):
+        bars = [entry for source in sources for entry in source.bars]
+        for row, entry in zip(filled.T, bars, strict=True):
             entry.counts = row[at.N_ARRIVALS :]
+        self._log.feed([(entry.group.nodes[entry.lane].node_id, len(entry.take)) for entry in bars])
         self.head[[at.H_SOURCES, at.H_SOURCE_COUNT]] = self._keep(table), len(sources)
         self.head[[at.H_ENTRIES, at.H_ENTRY_COUNT]] = self._keep(filled), len(entries)
         self._panels(table, filled, sources)

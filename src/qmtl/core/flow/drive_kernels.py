@@ -20,7 +20,7 @@ from qmtl.core.flow.access_kernels import (
     values_of,
 )
 from qmtl.core.flow.address_kernels import f64_2, i32_1, i64_1, i64_2, inner, options, u8_1, within
-from qmtl.core.flow.late_kernels import aside, given, late
+from qmtl.core.flow.late_kernels import aside, given, late, repeated
 from qmtl.core.flow.settle_kernels import forget, pending, reached, settle
 from qmtl.core.flow.timeline import NEVER, PENDING
 
@@ -153,9 +153,10 @@ def _aside(head, kind, source, ts, available, row, tables, known, stop):
     i = head[at.H_POSITION]
     if i >= stop or kind[i] != 0 or head[at.H_HIGH] != NEVER or (len(known) > 0 and known[i] != 0):
         return False
-    return not _regular(head, source, ts, available, known, i) and aside(
-        head, source, ts, available, row, tables, i
-    )
+    if _regular(head, source, ts, available, known, i):
+        return False
+    given = (head, source, ts, available, row, tables, i)
+    return repeated(*given) or aside(*given)
 
 
 @njit(**within)

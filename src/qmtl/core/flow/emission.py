@@ -63,7 +63,9 @@ class Log:
     """
 
     def __init__(self) -> None:
-        self.refusals: list[Refusal] = []
+        self._refusals: list[Refusal] = []
+        self._entries: list[tuple[str, int]] = []  # node and number of fields, of bar entries
+        self.repeats, self.repeated = np.zeros((ROOM, at.D_FIELDS), np.int64), np.zeros((ROOM, 0))
         self.failures: list[Failure] = []
         self.inputs: dict[tuple[int, int], list[tuple[int, int, Any, list[str]]]] = {}
         self.records = np.empty((ROOM, at.R_FIELDS), np.int64)
@@ -73,6 +75,23 @@ class Log:
         self.moved: Callable[[], None] = lambda: None  # called when there is a new piece
         self._full: list[tuple[tuple[int, int], np.ndarray, np.ndarray]] = []
         self._read: list[Change] = []
+
+    def feed(self, entries: list[tuple[str, int]]) -> None:
+        """Whose duplicates compiled code tells: node and number of fields, by number of the bar entry."""
+        self._entries = entries
+        self.repeated = np.zeros((ROOM, max((width for _, width in entries), default=0)))
+        self.head[[at.H_REPEATS, at.H_REPEAT_VALUES]] = self.repeats.ctypes.data, self.repeated.ctypes.data
+        self.head[[at.H_REPEAT_WIDTH, at.H_REPEAT_ROOM]] = self.repeated.shape[1], ROOM
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """All refusals so far, in order; what Python refuses is appended to it."""
+        count, self.head[at.H_REPEAT_COUNT] = int(self.head[at.H_REPEAT_COUNT]), 0
+        told = zip(self.repeats[:count].tolist(), self.repeated[:count].tolist(), strict=True)
+        for (entry, step, ts), values in told:
+            node, width = self._entries[entry]
+            self._refusals.append(Refusal(node, node, step, ts, tuple(values[:width]), Fate.DUPLICATE))
+        return self._refusals
 
     def grow(self) -> None:
         """A new piece, with twice the room."""

@@ -15,7 +15,7 @@ from qmtl.core.flow.access_kernels import (
     timelines_of,
     values_of,
 )
-from qmtl.core.flow.address_kernels import array, f64_1, i64_1, i64_2, inner, options
+from qmtl.core.flow.address_kernels import array, f64_1, f64_2, i64_1, i64_2, inner, options
 from qmtl.core.flow.settle_kernels import close_clock, forget, pending, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
@@ -76,13 +76,72 @@ def aside(head, source, ts, available, row, tables, i):
     return True
 
 
+@njit(**options)
+def repeated(head, source, ts, available, row, tables, i):
+    """Whether a bar is a duplicate everywhere (E7, E12): then it is counted and told, and changes nothing."""
+    Q, N, C, s = sources_of(head), entries_of(head), clocks_of(head), source[i]
+    first, stop, end = Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s], ts[i] + Q[at.S_INTERVAL, s]
+    if not _plain(head, s, ts[i], available[i]) or head[at.H_REPEAT_COUNT] + stop - first > head[at.H_REPEAT_ROOM]:
+        return False
+    x = given(s, row, tables, i)
+    for n in range(first, stop):
+        if end > C[at.C_SEEN, N[at.N_CLOCK, n]] or not _known(head, n, ts[i], x):
+            return False
+    for n in range(first, stop):
+        _refuse(head, n, head[at.H_STEP] + i, ts[i], x)
+    Q[at.S_POSITION, s] += 1
+    Q[at.S_LAST, s] = available[i]
+    head[at.H_POSITION] = i + 1
+    return True
+
+
+@njit(**inner)
+def _refuse(head, n, step, ts, x):
+    """Count a duplicate at an entry, and tell it."""
+    N, count = entries_of(head), head[at.H_REPEAT_COUNT]
+    told = i64_2(head[at.H_REPEATS], head[at.H_REPEAT_ROOM], at.D_FIELDS)[count]
+    told[at.D_ENTRY], told[at.D_STEP], told[at.D_TS] = n, step, ts
+    values, take = (
+        f64_2(head[at.H_REPEAT_VALUES], head[at.H_REPEAT_ROOM], head[at.H_REPEAT_WIDTH])[count],
+        i64_1(N[at.N_TAKE, n], N[at.N_TAKES, n]),
+    )
+    for c in range(len(take)):
+        values[c] = x[take[c]]
+    N[at.N_ARRIVALS, n] += 1
+    N[at.N_DUPLICATE, n] += 1
+    head[at.H_REPEAT_COUNT] += 1
+
+
+@njit(**inner)
+def _plain(head, s, ts, available):
+    """Whether nothing but lateness or repetition can be the matter with a bar."""
+    Q = sources_of(head)
+    if head[at.H_PLAIN] == 0 or Q[at.S_PLAIN, s] == 0 or Q[at.S_IDLE, s] != 0 or Q[at.S_FINISHED, s] != 0:
+        return False
+    return ts >= Q[at.S_ORIGIN, s] and ts <= available + Q[at.S_SKEW, s]
+
+
+@njit(**inner)
+def _known(head, n, ts, x):
+    """Whether an entry has a bar of that time, with the same bits."""
+    G, T, N = groups_of(head), timelines_of(head), entries_of(head)
+    g, lane = G[N[at.N_GROUP, n]], N[at.N_LANE, n]
+    t = T[g[at.G_TIMELINE]]
+    r = (ts - t[at.T_BASE]) // t[at.T_INTERVAL]
+    if r < 0 or r >= t[at.T_ROWS] or status_of(g, t)[r, lane] == NONE:
+        return False
+    V, take, out = values_of(t), i64_1(N[at.N_TAKE, n], N[at.N_TAKES, n]), i64_1(g[at.G_OUT], g[at.G_OUTS])
+    for c in range(len(take)):
+        if not same(V[r, out[c] + lane], x[take[c]]):
+            return False
+    return True
+
+
 @njit(**inner)
 def _taken(head, source, ts, available, row, tables, i):
     """Whether every entry of the source takes the bar, as a correction of the kind that compiled code does."""
     Q, s = sources_of(head), source[i]
-    if head[at.H_PLAIN] == 0 or Q[at.S_PLAIN, s] == 0 or Q[at.S_IDLE, s] != 0 or Q[at.S_FINISHED, s] != 0:
-        return False
-    if ts[i] < Q[at.S_ORIGIN, s] or ts[i] > available[i] + Q[at.S_SKEW, s]:
+    if not _plain(head, s, ts[i], available[i]):
         return False
     N, C, x, end = entries_of(head), clocks_of(head), given(s, row, tables, i), ts[i] + Q[at.S_INTERVAL, s]
     for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
@@ -119,13 +178,7 @@ def _corrects(head, n, ts, end, wm, x):
     horizon = N[at.N_HORIZON, n]
     if end <= wm and horizon >= 0 and end + horizon <= wm:
         return False
-    if status_of(g, t)[r, N[at.N_LANE, n]] == NONE:
-        return True
-    V, take, out = values_of(t), i64_1(N[at.N_TAKE, n], N[at.N_TAKES, n]), i64_1(g[at.G_OUT], g[at.G_OUTS])
-    for c in range(len(take)):
-        if not same(V[r, out[c] + N[at.N_LANE, n]], x[take[c]]):
-            return True
-    return False
+    return not _known(head, n, ts, x)
 
 
 @njit(**inner)

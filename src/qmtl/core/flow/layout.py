@@ -66,9 +66,8 @@ S_FIRST_ENTRY, S_END_ENTRY, S_TOP, S_LAST, S_POSITION, S_IDLE, S_FINISHED, S_SKE
 S_TICKS, S_TICK_COUNT, S_PLAIN = range(10, 13)  # numbers of its tick streams; late bars always correct
 S_PANEL = 13  # the panel that begins with this source, or -1
 S_FIELDS = 14
-N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_HORIZON, N_ARRIVALS, N_USED = range(
-    8
-)  # then the other fates (E14)
+N_GROUP, N_LANE, N_CLOCK, N_TAKE, N_TAKES, N_HORIZON = range(6)
+N_ARRIVALS, N_USED, N_DUPLICATE = range(6, 9)  # then the other fates (E14)
 N_FIELDS = 14
 
 # Panels; clocks that follow those of their lanes are rows (clock, lane of its last input, no other input, slack).
@@ -104,11 +103,16 @@ H_ROW_FIELDS = 67
 H_CLOSE, H_STATUSES, H_VALUES, H_ACROSS = range(68, 72)  # addresses of parts of `rectangle_kernels`
 H_JOINED = 72  # whether a clock of several inputs is among those that closed something
 H_AUTHORS = 73  # whether Python computes any group
-H_FIELDS = 74
+H_REPEATS, H_REPEAT_VALUES, H_REPEAT_WIDTH, H_REPEAT_COUNT, H_REPEAT_ROOM = range(74, 79)  # duplicates, as told
+H_FIELDS = 79
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)
 R_FIELDS = 8
+
+# Duplicates; the values of each stand in a row of another table.
+D_ENTRY, D_STEP, D_TS = range(3)
+D_FIELDS = 3
 
 # What the driver answers.
 DONE, IRREGULAR, GROW, CALL, FULL, REFUSED = range(6)  # FULL: of records; REFUSED: a row of another shape
