@@ -30,7 +30,7 @@ def window(path: str, code: int, rows: int, *args: float, memo_rows: int = 0) ->
 def sums(code: int, rows: int, *args: float) -> Kernel:
     """A WINDOW kernel of sums: one sum (codes 0 and 1), two, or the five of pairs (from 10 on); see sums_kernels."""
     kinds = 5 if code >= 10 else 1 if code < 2 else 2
-    return window("sums_kernels:sums", code, rows, *args, memo_rows=8 + 2 * kinds * (rows + 1))
+    return window("sums_kernels:sums", code, rows, *args, memo_rows=9 + 2 * kinds * (rows + 1))
 
 
 def scan(path: str, code: int, rows: int, words: int, *args: float) -> Kernel:

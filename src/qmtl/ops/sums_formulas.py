@@ -9,7 +9,17 @@ from qmtl.ops import dd
 
 SUM, MEAN, VAR, STD, ZSCORE, BOLLINGER = range(6)
 COV, CORR, BETA = range(10, 13)
-HOLDS, NEXT, COUNT, WANTED, GOT, HERE, PIVOT, FRONT = 0, 1, 2, 3, 4, 5, 6, 8  # rows of `memo`; then the back
+ROWS, LAST, COUNT, BLOCK, WANTED, GOT, HERE, PIVOT, FRONT = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    9,
+)  # rows of `memo`; then the back
 
 options = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # nothing is allocated
 inner = options | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # called by compiled code alone

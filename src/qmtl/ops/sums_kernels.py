@@ -9,10 +9,10 @@ A sum is kept as a float and what its additions lost (`qmtl.ops.dd`). Where squa
 taken relative to the first row of the newest block, the *pivot*, which every window that is asked for contains: a
 window of equal values then has no variance at all, and a distant level costs no digits.
 
-What is needed of the past stands in `memo`, a column per lane: whether it holds, the number of the bucket it goes on
-from, how many rows the newest block has, room to count, the pivots of x and y, the front, for j = 1 … rows − 1 the sums
-of the j rows before the border, and room for those asked for. A column that does not go on from where it is asked to is
-made anew from the rows.
+What is needed of the past stands in `memo`, a column per lane: how many rows have entered, the number of the bucket of
+the last, how many rows the newest block has and which it is, room to count, the pivots of x and y, the front, for
+j = 1 … rows − 1 the sums of the j rows before the border, and room for those asked for. A column that does not go on from where it is asked to is
+made anew from the rows. Lanes that lack a row (M = 0) are not touched by it.
 
 Parameters `p`: code, rows, then what the code needs. Sums kept: x; with x² where the code needs it; of pairs x, x², y,
 y², xy.
@@ -27,15 +27,16 @@ from qmtl.ops import dd
 from qmtl.ops import sums_formulas as formulas
 from qmtl.ops import sums_lane as single
 from qmtl.ops.sums_formulas import (
+    BLOCK,
     BOLLINGER,
     COUNT,
     FRONT,
     GOT,
     HERE,
-    HOLDS,
+    LAST,
     MEAN,
-    NEXT,
     PIVOT,
+    ROWS,
     STD,
     SUM,
     WANTED,
@@ -123,13 +124,17 @@ def _begin(V, M, N, ins, memo, kinds, rows, r, a, b):
 
 
 @njit(**inner)
-def _row(V, M, N, bucket, span, ins, memo, kinds, rows, r, a, b):
-    """Row `r` enters the sums."""
-    if bucket[r] % span == 0:
-        memo[COUNT, a:b] = 0.0
-    here, count, begins = M[r, a:b], memo[COUNT, a:b], False
+def _row(V, M, N, number, ins, memo, kinds, rows, r, a, b):
+    """Row `r`, of bucket `number`, enters the sums of the lanes that have it."""
+    here, count, block, last = M[r, a:b], memo[COUNT, a:b], memo[BLOCK, a:b], memo[LAST, a:b]
+    total, held, now, begins = N[r, a:b], memo[ROWS, a:b], float(number // rows), False
     for i in range(b - a):
+        count[i] = 0.0 if (here[i] == 1) & (block[i] != now) else count[i]
         begins |= (here[i] == 1) & (count[i] == 0.0)
+    for i in range(b - a):
+        block[i] = now if here[i] == 1 else block[i]
+        last[i] = number if here[i] == 1 else last[i]
+        held[i] = total[i] if here[i] == 1 else held[i]
     if begins:
         _begin(V, M, N, ins, memo, kinds, rows, r, a, b)
     _add(memo, FRONT, kinds, V[r, ins[0] + a : ins[0] + b], V[r, ins[-1] + a : ins[-1] + b], here, a)
@@ -138,23 +143,23 @@ def _row(V, M, N, bucket, span, ins, memo, kinds, rows, r, a, b):
 
 
 @njit(**inner)
-def _rebuild(V, M, N, bucket, span, ins, memo, kinds, rows, r, lane):
+def _rebuild(V, M, N, number, ins, memo, kinds, rows, r, lane):
     """The column of one lane before row `r`, from the rows of its block."""
-    start = r
-    while start > 0 and bucket[start - 1] // span == bucket[r] // span:
-        start -= 1
     memo[COUNT, lane] = 0.0
-    for u in range(start, r):
-        _row(V, M, N, bucket, span, ins, memo, kinds, rows, u, lane, lane + 1)
+    memo[ROWS, lane], memo[LAST, lane] = (N[r - 1, lane] if r > 0 else 0), number - 1
+    for u in range(max(0, r - number % rows), r):
+        _row(V, M, N, number - (r - u), ins, memo, kinds, rows, u, lane, lane + 1)
 
 
 @njit(**inner)
-def _back(memo, kinds, rows, a, b):
+def _back(memo, kinds, rows, here, a, b):
     """Where the sums of the rows stand that each window has before its block: a row of `memo`."""
-    count, n, zero, apart = memo[COUNT, a:b], b - a, FRONT + 2 * kinds * rows, False
-    lacks = min(rows - int(count[0]), rows - 1)
+    count, n, zero, apart, most = memo[COUNT, a:b], b - a, FRONT + 2 * kinds * rows, False, 0.0
     for i in range(n):
-        apart |= count[i] != count[0]
+        most = max(most, count[i] if here[i] == 1 else 0.0)
+    lacks = min(rows - int(most), rows - 1)
+    for i in range(n):
+        apart |= (count[i] != most) & (here[i] == 1)
     if lacks > 0 and not apart:
         return FRONT + 2 * kinds * lacks
     for i in range(n):
@@ -208,21 +213,20 @@ def sums(V, M, N, bucket, interval, out, ins, p, memo, r0, r1, a, b):
     if b - a == 1 and kinds <= 2:
         single.sums(V, M, N, bucket[r0] // interval, out, ins, p, memo, kinds, r0, r1, a)
         return
-    number, span, n = bucket[r0] // interval, rows * interval, float(rows)
-    holds, following, stale = memo[HOLDS, a:b], memo[NEXT, a:b], False
+    number, n, stale = bucket[r0] // interval, float(rows), False
+    held, last = memo[ROWS, a:b], memo[LAST, a:b]
     for i in range(b - a):
-        stale |= (holds[i] == 0.0) | (following[i] != number)
-    for lane in range(a, b if stale else a):
-        if memo[HOLDS, lane] == 0.0 or memo[NEXT, lane] != number:
-            _rebuild(V, M, N, bucket, span, ins, memo, kinds, rows, r0, lane)
+        before = N[r0 - 1, a + i] if r0 > 0 else 0
+        stale |= (M[r0, a + i] == 1) & ((held[i] != before) | (last[i] >= number))
+    for lane in range(a, b if stale or r1 - r0 > 1 else a):
+        if memo[ROWS, lane] != (N[r0 - 1, lane] if r0 > 0 else 0) or memo[LAST, lane] >= number:
+            _rebuild(V, M, N, number, ins, memo, kinds, rows, r0, lane)
     for r in range(r0, r1):
-        _row(V, M, N, bucket, span, ins, memo, kinds, rows, r, a, b)
-        at = _back(memo, kinds, rows, a, b)
+        _row(V, M, N, number + (r - r0), ins, memo, kinds, rows, r, a, b)
+        at = _back(memo, kinds, rows, M[r, a:b], a, b)
         if kinds == 1:
             _means(V, out, code, n, memo, at, r, a, b)
         elif kinds == 2:
             _spreads(V, out, ins, code, p, n, memo, at, r, a, b)
         else:
             formulas.pairs(V, out, code, p, n, memo, at, r, a, b)
-    memo[HOLDS, a:b] = 1.0
-    memo[NEXT, a:b] = number + (r1 - r0)

@@ -10,7 +10,7 @@ import numpy as np
 from qmtl.core.compiled import njit
 from qmtl.ops import dd
 from qmtl.ops import sums_formulas as formulas
-from qmtl.ops.sums_formulas import BOLLINGER, COUNT, FRONT, HOLDS, NEXT, PIVOT, STD, SUM, ZSCORE, inner
+from qmtl.ops.sums_formulas import BLOCK, BOLLINGER, COUNT, FRONT, LAST, PIVOT, ROWS, STD, SUM, ZSCORE, inner
 
 
 @njit(**inner)
@@ -69,10 +69,10 @@ def _answer(V, out, code, p, n, r, x, pivot, front, back, lane):
 def sums(V, M, N, number, out, ins, p, memo, kinds, r0, r1, lane):
     """Rows ``[r0, r1)`` of a lane; `number`: of the bucket of row r0, counted in intervals."""
     code, rows, column = int(p[0]), int(p[1]), ins[0] + lane
-    holds = memo[HOLDS, lane] == 1.0 and memo[NEXT, lane] == number
-    place, n = number % rows, float(rows)
+    holds = memo[ROWS, lane] == (N[r0 - 1, lane] if r0 > 0 else 0) and memo[LAST, lane] < number
+    place, n, entered = number % rows, float(rows), -1
     r = r0 if holds else max(0, r0 - place)
-    count = int(memo[COUNT, lane]) if holds else 0
+    count = int(memo[COUNT, lane]) if holds and memo[BLOCK, lane] == number // rows else 0
     pivot, sh, se, qh, qe = memo[PIVOT, lane], memo[FRONT, lane], memo[FRONT + 1, lane], 0.0, 0.0
     if kinds == 2:
         qh, qe = memo[FRONT + 2, lane], memo[FRONT + 3, lane]
@@ -89,6 +89,7 @@ def sums(V, M, N, number, out, ins, p, memo, kinds, r0, r1, lane):
                 pivot, sh, se, qh, qe = x, 0.0, 0.0, 0.0, 0.0
             sh, se, qh, qe = _more(kinds, x, pivot, sh, se, qh, qe)
             count += 1
+            entered = r
             if r >= r0 and N[r, lane] >= rows:
                 at, b0, b1, b2, b3 = FRONT + 2 * kinds * (rows - count), 0.0, 0.0, 0.0, 0.0
                 if count < rows:
@@ -98,7 +99,11 @@ def sums(V, M, N, number, out, ins, p, memo, kinds, r0, r1, lane):
                 _answer(V, out, code, p, n, r, x, pivot, (sh, se, qh, qe), (b0, b1, b2, b3), lane)
         r += 1
         place += 1
-    memo[HOLDS, lane], memo[NEXT, lane], memo[COUNT, lane] = 1.0, number + (r1 - r0), count
+    if entered < 0 and holds:
+        return
+    last = number + (entered - r0) if entered >= 0 else number - 1
+    memo[ROWS, lane], memo[LAST, lane] = N[r1 - 1, lane], last
+    memo[COUNT, lane], memo[BLOCK, lane] = count, last // rows
     memo[PIVOT, lane], memo[FRONT, lane], memo[FRONT + 1, lane] = pivot, sh, se
     if kinds == 2:
         memo[FRONT + 2, lane], memo[FRONT + 3, lane] = qh, qe

@@ -150,7 +150,7 @@ class Book:
         lanes = max((g.lanes for g in self._plan.groups), default=1)
         head[at.H_WORK] = self._keep(np.zeros(at.BLOCK * lanes, np.uint8))
         head[at.H_AT] = self._keep(np.zeros(at.BLOCK * lanes, np.int64))
-        head[at.H_HIGH] = NEVER
+        head[at.H_MASK], head[at.H_HIGH] = self._keep(np.zeros(lanes, np.uint8)), NEVER
         head[at.H_AUTHORS] = bool((self._groups[:, at.G_KIND] == at.PYTHON).any())
 
     def _ranges(self) -> None:

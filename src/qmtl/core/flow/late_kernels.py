@@ -16,7 +16,8 @@ from qmtl.core.flow.access_kernels import (
     values_of,
 )
 from qmtl.core.flow.address_kernels import array, f64_1, f64_2, i64_1, i64_2, inner, options
-from qmtl.core.flow.settle_kernels import close_clock, forget, pending, reached
+from qmtl.core.flow.close_kernels import close_clock, close_joined
+from qmtl.core.flow.settle_kernels import forget, pending, reached
 from qmtl.core.flow.tell_kernels import same, tell
 from qmtl.core.flow.timeline import NONE, PENDING, VALUE
 
@@ -60,7 +61,7 @@ def aside(head, source, ts, available, row, tables, i):
     Closings of other lanes neither see the correction nor are seen by it, so their order does not matter. What its own
     lanes have pending is computed first. False: it is not so simple.
     """
-    if not pending(head) or head[at.H_JOINED] == 1 or head[at.H_AUTHORS] == 1:
+    if not pending(head) or head[at.H_AUTHORS] == 1:
         return False
     Q, N, C, s = sources_of(head), entries_of(head), clocks_of(head), source[i]
     end = ts[i] + Q[at.S_INTERVAL, s]
@@ -68,6 +69,8 @@ def aside(head, source, ts, available, row, tables, i):
         if end > C[at.C_SEEN, N[at.N_CLOCK, n]]:
             return False
     if not _taken(head, source, ts, available, row, tables, i):
+        return False
+    if head[at.H_JOINED] == 1 and not close_joined(head):
         return False
     for n in range(Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s]):
         if not close_clock(head, N[at.N_CLOCK, n]):
@@ -81,7 +84,10 @@ def repeated(head, source, ts, available, row, tables, i):
     """Whether a bar is a duplicate everywhere (E7, E12): then it is counted and told, and changes nothing."""
     Q, N, C, s = sources_of(head), entries_of(head), clocks_of(head), source[i]
     first, stop, end = Q[at.S_FIRST_ENTRY, s], Q[at.S_END_ENTRY, s], ts[i] + Q[at.S_INTERVAL, s]
-    if not _plain(head, s, ts[i], available[i]) or head[at.H_REPEAT_COUNT] + stop - first > head[at.H_REPEAT_ROOM]:
+    if (
+        not _plain(head, s, ts[i], available[i])
+        or head[at.H_REPEAT_COUNT] + stop - first > head[at.H_REPEAT_ROOM]
+    ):
         return False
     x = given(s, row, tables, i)
     for n in range(first, stop):

@@ -103,8 +103,11 @@ H_ROW_FIELDS = 67
 H_CLOSE, H_STATUSES, H_VALUES, H_ACROSS = range(68, 72)  # addresses of parts of `rectangle_kernels`
 H_JOINED = 72  # whether a clock of several inputs is among those that closed something
 H_AUTHORS = 73  # whether Python computes any group
-H_REPEATS, H_REPEAT_VALUES, H_REPEAT_WIDTH, H_REPEAT_COUNT, H_REPEAT_ROOM = range(74, 79)  # duplicates, as told
-H_FIELDS = 79
+H_REPEATS, H_REPEAT_VALUES, H_REPEAT_WIDTH, H_REPEAT_COUNT, H_REPEAT_ROOM = range(
+    74, 79
+)  # duplicates, as told
+H_MASK, H_MASKED = range(79, 81)  # lanes that do not take part in a row (1), and whether there are any
+H_FIELDS = 81
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from qmtl.core.flow import correct_kernels, function, layout, plain, tick_bars
+from qmtl.core.flow import close_kernels, correct_kernels, function, layout, plain, tick_bars
 from qmtl.core.flow import settle_kernels as kernels
 from qmtl.core.flow.book import Book
 from qmtl.core.flow.clock import Advances, Clocks
@@ -73,7 +73,7 @@ class Propagation:
                 while not correct_kernels.correct_group(head, group.index):
                     self.log.grow()
                 if moved:
-                    kernels.close_group(head, group.index)
+                    close_kernels.close_group(head, group.index)
             if resumed is not None and resumed[0] is group:
                 self._resume(group, resumed[1], step)
             if moved and self.careful:

@@ -42,15 +42,19 @@ def close_rectangle(head, index, r0, r1, a, b):
     G, T = groups_of(head), timelines_of(head)
     g = G[index]
     t = T[g[at.G_TIMELINE]]
+    masked = head[at.H_MASKED] == 1
     if g[at.G_KIND] == at.BARS:
-        cells.close_bars(status_of(g, t), r0, r1, a, b)
+        if masked:
+            cells.close_bars_but(status_of(g, t), u8_1(head[at.H_MASK], g[at.G_LANES]), r0, a, b)
+        else:
+            cells.close_bars(status_of(g, t), r0, r1, a, b)
         return
     for start in range(r0, r1, at.BLOCK):
         stop = min(r1, start + at.BLOCK)
         if g[at.G_KIND] == at.CROSS:
             cross(head, index, start, stop, a, b)
             continue
-        if not _steady(head, g, t, start, stop, a, b):
+        if masked or not _steady(head, g, t, start, stop, a, b):
             statuses(head, index, start, stop, a, b)
         values(head, index, start, stop, a, b)
 
@@ -114,6 +118,10 @@ def statuses(head, index, r0, r1, a, b):
     size = (r1 - r0) * (b - a)
     W = u8_2(head[at.H_WORK], r1 - r0, b - a)
     u8_1(head[at.H_WORK], size)[:] = 0
+    if head[at.H_MASKED] == 1:
+        mask, w = u8_1(head[at.H_MASK], g[at.G_LANES])[a:b], W[0]
+        for i in range(b - a):
+            w[i] = cells.ASIDE * mask[i]
     for n in range(g[at.G_FIRST_EDGE], g[at.G_END_EDGE]):
         e = E[n]
         up = G[e[at.E_UP]]

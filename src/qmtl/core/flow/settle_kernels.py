@@ -12,10 +12,9 @@ from qmtl.core.flow.address_kernels import (
     i32_2,
     i64_1,
     i64_2,
-    inner,
     options,
-    within,
 )
+from qmtl.core.flow.close_kernels import close_group, timeline_at, together
 from qmtl.core.flow.timeline import FOREVER, NEVER, VALUE
 
 
@@ -113,7 +112,7 @@ def room(head):
             if C[at.C_INTERVAL, k] == C[at.C_INTERVAL, k - 1]:
                 continue  # the same rows
         interval = C[at.C_INTERVAL, k]
-        n = _timeline(T, interval)
+        n = timeline_at(T, interval)
         t = T[n]
         if begin[k] == NEVER:
             begin[k] = min(t[at.T_BASE], end[k]) if t[at.T_ROWS] > 0 else end[k]
@@ -137,7 +136,7 @@ def stamp(head):
     for n in range(head[at.H_LOG_USED]):
         k, stop = log[n, 0], log[n, 2]
         interval = C[at.C_INTERVAL, k]
-        t = T[_timeline(T, interval)]
+        t = T[timeline_at(T, interval)]
         if t[at.T_ROWS] == 0:
             continue
         closed = i32_2(t[at.T_CLOSED], t[at.T_CAPACITY], count)
@@ -147,26 +146,6 @@ def stamp(head):
             closed[r, k] = log[n, 3] + 1
             start += interval
             r += 1
-
-
-@njit(**within)
-def _timeline(T, interval):
-    n = 0
-    while T[n, at.T_INTERVAL] != interval:
-        n += 1
-    return n
-
-
-@njit(**within)
-def _together(g, begin, end):
-    """Whether all lanes of a group close the same rows."""
-    first = g[at.G_CLOCK_FIRST]
-    if g[at.G_CLOCK_STEP] < 1:
-        return g[at.G_CLOCK_STEP] == 0
-    lo, hi, apart = begin[first : first + g[at.G_LANES]], end[first : first + g[at.G_LANES]], False
-    for lane in range(g[at.G_LANES]):
-        apart |= (lo[lane] != lo[0]) | (hi[lane] != hi[0])
-    return not apart
 
 
 @njit(**options)
@@ -179,7 +158,7 @@ def one_row(head, index, told):
     begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
     g = G[index]
     t, first = T[g[at.G_TIMELINE]], g[at.G_CLOCK_FIRST]
-    if not _together(g, begin, end) or end[first] - t[at.T_INTERVAL] != begin[first]:
+    if not together(g, begin, end) or end[first] - t[at.T_INTERVAL] != begin[first]:
         return -1
     row = (begin[first] - t[at.T_BASE]) // t[at.T_INTERVAL]
     call_part(head[at.H_STATUSES], (head, index, row, row + 1, 0, g[at.G_LANES]))
@@ -188,69 +167,6 @@ def one_row(head, index, told):
         held = N[row, lane] - (N[before, lane] if before >= 0 else 0)
         told[lane] = 0 if S[row, lane] != VALUE else 1 if held == g[at.G_ROWS] else 2
     return row
-
-
-@njit(**options)
-def close_group(head, index):
-    """Neighbouring lanes that close the same rows are one rectangle."""
-    G, T, count = groups_of(head), timelines_of(head), head[at.H_CLOCK_COUNT]
-    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
-    g = G[index]
-    t, clock = T[g[at.G_TIMELINE]], i64_1(g[at.G_CLOCKS], g[at.G_LANES])
-    lanes, lane = g[at.G_LANES], 0
-    if _together(g, begin, end):
-        lo, hi = begin[g[at.G_CLOCK_FIRST]], end[g[at.G_CLOCK_FIRST]]
-        if hi > lo:
-            r0, r1 = (lo - t[at.T_BASE]) // t[at.T_INTERVAL], (hi - t[at.T_BASE]) // t[at.T_INTERVAL]
-            call_part(head[at.H_CLOSE], (head, index, max(r0, 0), r1, 0, lanes))
-        return
-    while lane < lanes:
-        lo, hi = begin[clock[lane]], end[clock[lane]]
-        stop = lanes if g[at.G_KIND] == at.CROSS else lane + 1
-        while stop < lanes and begin[clock[stop]] == lo and end[clock[stop]] == hi:
-            stop += 1
-        if hi > lo:
-            r0, r1 = (lo - t[at.T_BASE]) // t[at.T_INTERVAL], (hi - t[at.T_BASE]) // t[at.T_INTERVAL]
-            call_part(head[at.H_CLOSE], (head, index, max(r0, 0), r1, lane, stop))
-        lane = stop
-
-
-@njit(**options)
-def close_clock(head, k):
-    """Compute what one clock has pending, in every group; false, and nothing done, where a row has no place yet."""
-    count = head[at.H_CLOCK_COUNT]
-    begin, end = i64_1(head[at.H_BEGIN], count), i64_1(head[at.H_END], count)
-    if end[k] <= begin[k]:
-        return True
-    T, G, interval = timelines_of(head), groups_of(head), clocks_of(head)[at.C_INTERVAL, k]
-    t = T[_timeline(T, interval)]
-    r0, r1 = (begin[k] - t[at.T_BASE]) // interval, (end[k] - t[at.T_BASE]) // interval
-    if begin[k] == NEVER or r0 < 0 or r1 > t[at.T_ROWS]:
-        return False
-    for index in range(len(G)):
-        _close_clock(head, index, k, r0, r1)
-    begin[k], end[k] = FOREVER, NEVER
-    return True
-
-
-@njit(**inner)
-def _close_clock(head, index, k, r0, r1):
-    g = groups_of(head)[index]
-    if g[at.G_KIND] == at.NOTHING:
-        return
-    clock, lanes, lane = i64_1(g[at.G_CLOCKS], g[at.G_LANES]), g[at.G_LANES], 0
-    if g[at.G_CLOCK_STEP] == 1:
-        lane = k - g[at.G_CLOCK_FIRST]
-        if 0 <= lane < lanes:
-            call_part(head[at.H_CLOSE], (head, index, r0, r1, lane, lane + 1))
-        return
-    while lane < lanes:
-        stop = lane
-        while stop < lanes and clock[stop] == k:
-            stop += 1
-        if stop > lane:
-            call_part(head[at.H_CLOSE], (head, index, r0, r1, lane, stop))
-        lane = stop + 1
 
 
 @njit(**options)

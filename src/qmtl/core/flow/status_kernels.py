@@ -2,7 +2,7 @@
 
 A rectangle is rows ``[r0, r1)`` by lanes ``[a, b)``. The work plane `W` collects, edge by edge, what the inputs say:
 bit 1 a required own input is missing (no row), 2 some own input is there, 4 a required input is missing,
-8 a required input is in warm-up, 16 something is there.
+8 a required input is in warm-up, 16 something is there, 32 the lane does not take part.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from qmtl.core.compiled import njit
 from qmtl.core.flow.address_kernels import options
 from qmtl.core.flow.timeline import GAP, NONE, NULL, PENDING, VALUE
 
-NO_ROW, OWN, MISSING, WARM, ANY = 1, 2, 4, 8, 16
+NO_ROW, OWN, MISSING, WARM, ANY, ASIDE = 1, 2, 4, 8, 16, 32
 
 
 @njit(**options)
@@ -82,7 +82,7 @@ def fold_coarse(
 @njit(**options)
 def count_rows(W, M, N, needs_row, r0, r1, a, b):
     """Which buckets are rows of the node, and how many there are up to each (E5)."""
-    mask, want = np.uint8(NO_ROW if needs_row else OWN), np.uint8(0 if needs_row else OWN)
+    mask, want = np.uint8(ASIDE | (NO_ROW if needs_row else OWN)), np.uint8(0 if needs_row else OWN)
     for r in range(r0, r1):
         w, m, now = W[r - r0], M[r, a:b], N[r, a:b]
         for i in range(len(m)):
@@ -107,7 +107,8 @@ def judge(W, S, M, N, rows, r0, r1, a, b):
             fresh = old == NONE or old == PENDING
             new = np.uint8(GAP if (w[i] & MISSING) | (~w[i] & ANY) else VALUE)
             new = np.uint8(NONE if before < rows - 1 or (w[i] & WARM) != 0 else new)
-            s[i] = new if new == VALUE or fresh else lost
+            new = new if new == VALUE or fresh else lost
+            s[i] = old if (w[i] & ASIDE) != 0 else new
 
 
 @njit(**options)
@@ -143,6 +144,14 @@ def close_bars(S, r0, r1, a, b):
         for i in range(b - a):
             if S[r, a + i] == PENDING:
                 S[r, a + i] = VALUE
+
+
+@njit(**options)
+def close_bars_but(S, mask, r, a, b):
+    """As `close_bars`, of one row, but for lanes with a mask."""
+    for i in range(a, b):
+        if S[r, i] == PENDING and mask[i] == 0:
+            S[r, i] = VALUE
 
 
 @njit(**options)
