@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant("E8 an operator's equal bits are told", "tell_kernels.py", "if new != VALUE or not moved:", "if new != VALUE:"),
     Mutant("E8 an operator's version 0 again", "tell_kernels.py", "        versions[r, lane] += 1", "        pass"),
     Mutant("E8 a window operator forgets its last row", "correct_kernels.py", "high - 1, g[at.G_ROWS] - 1, stop) + 1)", "high - 1, g[at.G_ROWS] - 2, stop) + 1)"),
-    Mutant("E8 a late bar is taken twice", "late_kernels.py", "        if not same(V[r, out[c] + N[at.N_LANE, n]], x[take[c]]):\n            return True\n    return False", "        pass\n    return True"),
+    Mutant("E8 a late bar is taken twice", "late_kernels.py", "        if not same(V[r, out[c] + lane], x[take[c]]):\n            return False\n    return True", "        pass\n    return False"),
     Mutant("E9 a late bar beyond H", "late_kernels.py", "horizon >= 0 and end + horizon <= wm", "False"),
     Mutant("E8 version 0 again", "emission.py", "        group.version[row, lane] += 1\n", "        pass\n"),
     Mutant("E8 a scan stops at equal outputs", "correct_kernels.py", "            alike = alike and same(s[w, lane], copies[r // COPY, w * lanes + lane])", "            pass"),
@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant("E12 closing before correcting", "correct_kernels.py", "bound, first = min(C[at.C_NEXT, clock], begin[clock]), C[at.C_FIRST, clock]", "bound, first = C[at.C_NEXT, clock], C[at.C_FIRST, clock]"),
     Mutant("E14 refusals are not counted", "entry.py", "self.counts[1 + FATES.index(fate)] += 1", "self.counts[1] += 1"),
     Mutant("E2 an event that is not in order runs ahead", "drive_kernels.py", "ahead = ts[i] + Q[at.S_INTERVAL, s] > Q[at.S_TOP, s]", "ahead = True"),
-    Mutant("E4 a lane closes with its neighbour", "settle_kernels.py", "begin[clock[stop]] == lo and end[clock[stop]] == hi", "end[clock[stop]] == hi"),
+    Mutant("E4 a lane closes with its neighbour", "close_kernels.py", "begin[clock[stop]] == lo and end[clock[stop]] == hi", "end[clock[stop]] == hi"),
     Mutant("E12 closed from the last log row alone", "settle_kernels.py", "begin[k] = min(begin[k], log[n, 1])", "begin[k] = log[n, 1]"),
 )  # fmt: skip
 

@@ -11,8 +11,8 @@ window of equal values then has no variance at all, and a distant level costs no
 
 What is needed of the past stands in `memo`, a column per lane: how many rows have entered, the number of the bucket of
 the last, how many rows the newest block has and which it is, room to count, the pivots of x and y, the front, for
-j = 1 … rows − 1 the sums of the j rows before the border, and room for those asked for. A column that does not go on from where it is asked to is
-made anew from the rows. Lanes that lack a row (M = 0) are not touched by it.
+j = 1 … rows − 1 the sums of the j rows before the border, and room for those asked for. A column that does not go on
+from where it is asked to is made anew from the rows. Lanes that lack a row (M = 0) are not touched by it.
 
 Parameters `p`: code, rows, then what the code needs. Sums kept: x; with x² where the code needs it; of pairs x, x², y,
 y², xy.

@@ -131,7 +131,7 @@ def _arrivals(seed: int) -> tuple[list[tuple[int, int, int]], np.ndarray, list[i
     return told, table, ends
 
 
-def _feed(
+def feed_in(
     made: Engine, told: list[tuple[int, int, int]], table: np.ndarray, stops: list[int], step: int = 1
 ) -> None:
     """In batches; with a `step` of -1 the rows of their tables stand in reverse."""
@@ -149,10 +149,10 @@ def _by_row(made: Engine, told: list[tuple[int, int, int]], table: np.ndarray, e
         ) == 1:
             made.row(told[a][1], told[a][2], np.ascontiguousarray(table[a:b].T))
         else:
-            _feed(made, told[a:b], table[a:b], [b - a])
+            feed_in(made, told[a:b], table[a:b], [b - a])
 
 
-def _ledger(made: Engine, outputs: dict[str, object]) -> dict[str, dict[str, list[object]]]:
+def ledger_of(made: Engine, outputs: dict[str, object]) -> dict[str, dict[str, list[object]]]:
     changes, result = changes_by_lane(made), {}
     for name, column in outputs.items():
         above = column if column.kind is not NodeKind.SELECT else column.edges[0].node
@@ -166,9 +166,9 @@ def _ledger(made: Engine, outputs: dict[str, object]) -> dict[str, dict[str, lis
 
 
 WAYS: dict[str, Callable[..., None]] = {
-    "all at once": lambda made, told, table, ends: _feed(made, told, table, [len(told)]),
-    "by minute": _feed,
-    "in reverse tables": lambda made, told, table, ends: _feed(made, told, table, ends, -1),
+    "all at once": lambda made, told, table, ends: feed_in(made, told, table, [len(told)]),
+    "by minute": feed_in,
+    "in reverse tables": lambda made, told, table, ends: feed_in(made, told, table, ends, -1),
     "by row": _by_row,
 }
 
@@ -179,8 +179,8 @@ WAYS: dict[str, Callable[..., None]] = {
 def test_rows_say_what_single_arrivals_say(seed: int, lateness: str, coarse: str) -> None:
     told, table, ends = _arrivals(seed)
     single, outputs = _engine(lateness, coarse)
-    _feed(single, told, table, list(range(1, len(told) + 1)))
-    wanted = _ledger(single, outputs)
+    feed_in(single, told, table, list(range(1, len(told) + 1)))
+    wanted = ledger_of(single, outputs)
     failed = len(wanted["failures"]["all"])
     assert 0 < failed < len(NAMES) or seed > 0
     alone = single.flow.book.head[layout.H_PANEL_ROWS]
@@ -190,7 +190,7 @@ def test_rows_say_what_single_arrivals_say(seed: int, lateness: str, coarse: str
         made, outputs = _engine(lateness, coarse)
         feed(made, told, table, ends)
         assert made.flow.book.head[layout.H_PANEL_ROWS] > alone + ROWS // 3, way
-        for name, columns in _ledger(made, outputs).items():
+        for name, columns in ledger_of(made, outputs).items():
             for column, values in columns.items():
                 assert np.array_equal(values, wanted[name][column]), (way, name, column)
 

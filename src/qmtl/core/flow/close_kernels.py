@@ -101,6 +101,7 @@ def _masked(head, index, row, top):
     clock, mask = i64_1(g[at.G_CLOCKS], g[at.G_LANES]), u8_1(head[at.H_MASK], g[at.G_LANES])
     first, lane = 0, 0
     head[at.H_MASKED] = 1
+    head[at.H_MASK_ROWS] += 1
     while lane <= g[at.G_LANES]:
         if lane == g[at.G_LANES] or (mask[lane] == 1 and C[at.C_NEXT, clock[lane]] >= top):
             if lane > first:

@@ -107,7 +107,8 @@ H_REPEATS, H_REPEAT_VALUES, H_REPEAT_WIDTH, H_REPEAT_COUNT, H_REPEAT_ROOM = rang
     74, 79
 )  # duplicates, as told
 H_MASK, H_MASKED = range(79, 81)  # lanes that do not take part in a row (1), and whether there are any
-H_FIELDS = 81
+H_MASK_ROWS = 81  # how many rows of groups were computed so
+H_FIELDS = 82
 
 # Records of what changed after its bucket had closed; its values stand from R_TOLD on: those before, those now.
 R_GROUP, R_LANE, R_BUCKET, R_VERSION, R_STEP, R_WAS, R_KIND, R_TOLD = range(8)
