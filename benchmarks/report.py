@@ -56,6 +56,8 @@ TEXT = {
     "position and step record; the plain producer is idempotent and flushes at the same points.",
     "takeover": "From SIGKILL to a committed step of the successor, a member of the group that polls and is told "
     "of nothing. The broker waits for a session of six seconds before it gives the slot away.",
+    "worker": "Workload W, read by one worker in records of 1,000 bars, every bucket of every node committed and read "
+    "back; in one slot, and with its parts in eight, whose results go from one to another through the log.",
     "start": "Whole processes. *Nothing compiled* is the first run on a machine: numba's cache is empty.",
 }
 ORDER = tuple(TEXT)

@@ -43,6 +43,7 @@ from qmtl.runtime.worker.messages import (
 from qmtl.runtime.worker.spread import STREAMS, Spread
 
 I64 = np.ndarray[Any, Any]
+EMPTY = np.zeros((0, 1))
 SILENT = np.zeros(256, np.bool_)  # by status: nothing is told of such a bucket
 SILENT[[NONE, PENDING, HALTED]] = True
 
@@ -59,7 +60,7 @@ class Batch:
     values: Sequence[I64]
     event_id: Sequence[Any]
     revision: Sequence[Any]
-    flat: None = None
+    flat: I64 | None = None  # the one table there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class SlotState:
 
     def _batch(self, message: Events | Finished) -> Batch:
         number, count = self._number[message.stream], len(self._number)
-        tables: list[Any] = [np.zeros((0, 1))] * count
+        tables: list[Any] = [EMPTY] * count
         ids: list[Any] = [None] * count
         revisions: list[Any] = [None] * count
         if isinstance(message, Finished):
@@ -181,7 +182,9 @@ class SlotState:
         revisions[number] = None if message.revision is None else np.frombuffer(message.revision, np.int64)
         kind, source = np.full(rows, EVENT, np.uint8), np.full(rows, number, np.int32)
         available = np.frombuffer(message.available_ns, np.int64).copy()
-        return Batch(kind, source, event_ns, available, np.arange(rows), tables, ids, revisions)
+        return Batch(
+            kind, source, event_ns, available, np.arange(rows), tables, ids, revisions, tables[number]
+        )
 
     def warmup_seconds(self) -> float:
         """Of event time that the plan's longest chain of windows needs before its first value (R4)."""
@@ -205,13 +208,13 @@ class SlotState:
             for key in self._spread.told(self.slot)
             for group, lane in self._lanes(key)
         }
-        first: dict[tuple[int, int, int], Change] = {}
+        first: dict[tuple[int, int], dict[int, Change]] = {}
         for change in changes:
-            first.setdefault((change.group, change.lane, change.bucket), change)
+            first.setdefault((change.group, change.lane), {}).setdefault(change.bucket, change)
         found = []
         for one in told:
             group, lane = self.engine.plan.home[one.node_id]
-            cells = _as_it_closed(one.closed, group, lane + one.lane, first)
+            cells = _as_it_closed(one.closed, group, first.get((group.index, lane + one.lane), {}))
             for part in _recorded(cells, group):
                 key = f"{one.node_id}/{one.lane}/{part.bucket}".encode()
                 value = Result(one.node_id, one.lane, group.interval, closed_of(part))
@@ -243,12 +246,14 @@ def engine_of(slot: Slot, spread: Spread) -> Engine:
     return Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
 
 
-def _as_it_closed(cells: Cells, group: Group, lane: int, first: dict[tuple[int, int, int], Change]) -> Cells:
-    """Cells that closed in a step as they were before it corrected them."""
+def _as_it_closed(cells: Cells, group: Group, first: dict[int, Change]) -> Cells:
+    """Cells that closed in a step as they were before its changes of their lane, the first of each bucket."""
+    if not first:
+        return cells
     status, values = cells.status.copy(), cells.values.copy()
-    for n in range(len(status)):
-        change = first.get((group.index, lane, cells.bucket + n * group.interval))
-        if change is not None:
+    for bucket, change in first.items():
+        n = (bucket - cells.bucket) // group.interval
+        if 0 <= n < len(status):
             status[n] = NONE if change.version == 0 else change.was
             values[n] = 0.0 if change.retract is None else change.retract
     return Cells(cells.bucket, status, values)
@@ -256,9 +261,9 @@ def _as_it_closed(cells: Cells, group: Group, lane: int, first: dict[tuple[int, 
 
 def _recorded(cells: Cells, group: Group) -> list[Cells]:
     """The runs of buckets that have a record: a bar stream's only where a bar came, others' also as gaps."""
-    silent = SILENT[cells.status]
-    if group.kind is NodeKind.BARS:
-        silent = cells.status != VALUE
+    silent = SILENT[cells.status] if group.kind is not NodeKind.BARS else cells.status != VALUE
+    if not silent.any():
+        return [cells] if len(silent) else []
     edges = np.flatnonzero(np.diff(np.concatenate([[True], silent, [True]]).astype(np.int8)))
     return [
         Cells(cells.bucket + int(low) * group.interval, cells.status[low:high], cells.values[low:high])
