@@ -25,6 +25,7 @@ from qmtl.core.flow.commit import STEP_KEY, Position, Slot, Topic
 from qmtl.core.flow.timeline import VALUE
 from qmtl.core.graph.ir import NodeKind
 from qmtl.ports.log import Log
+from qmtl.runtime.worker.feed import Feed
 from qmtl.runtime.worker.messages import Correction, Events, Finished, Result, committed
 from qmtl.runtime.worker.spread import Spread, spread
 from qmtl.runtime.worker.worker import Worker
@@ -40,7 +41,7 @@ SLOTS = (1, 8)
 Open = Callable[[], Awaitable[Log]]
 
 
-class Bars:
+class Bars(Feed):
     """The bars of one symbol, from arrays."""
 
     def __init__(self, of: Workload, node_id: str, symbol: int, fields: tuple[str, ...]) -> None:
@@ -48,8 +49,9 @@ class Bars:
         table = np.stack([of.field(name)[:, symbol] for name in fields], axis=1)
         self._values = np.ascontiguousarray(table)
 
-    def read(self, position: int) -> tuple[Events | Finished | None, int]:
+    def read(self, position: int | str) -> tuple[Events | Finished | None, int]:
         """Positions are rows; after the last one the stream has ended."""
+        position = int(position)
         if position >= len(self._time):
             ended = position == len(self._time)
             return (Finished(self._node_id), position + 1) if ended else (None, position)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from qmtl.core.errors import Unavailable, UserError
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from qmtl.core.flow.reuse import Reuse
     from qmtl.ports.blobs import Blobs
     from qmtl.ports.log import Log
+    from qmtl.ports.records import Records
 
 
+wall_clock = time_ns  # ns since 1970, of this machine: what comes is stamped with it
 ON = ("1", "true", "yes")
 
 
@@ -106,6 +109,20 @@ async def log(url: str | None = None) -> Log:
             ) from None
         where = f"sqlite:///{file}"
     return await SqlLog.open(where)
+
+
+def topic_records(url: str) -> Records:
+    """The records of somebody's topic: `kafka://host:port/topic`. Raises UserError, Unavailable."""
+    host, _, topic = url.removeprefix("kafka://").partition("/")
+    if not host or not topic:
+        raise UserError("not the URL of a topic", place="data", value=url, cure="kafka://host:port/topic")
+    try:
+        from qmtl.adapters.kafka.cluster import Cluster
+        from qmtl.adapters.kafka.records import TopicRecords
+    except ModuleNotFoundError:
+        cure = "pip install 'qmtl[kafka]'"
+        raise UserError("Kafka needs another package", place="data", value=url, cure=cure) from None
+    return TopicRecords(Cluster(host), topic)
 
 
 async def leased(log: Log, url: str, cluster: str = "qmtl") -> Log:

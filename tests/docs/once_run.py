@@ -23,7 +23,7 @@ from qmtl.core.flow.timeline import NEVER
 from qmtl.core.graph.expand import expand
 from qmtl.runtime.backtest import unique_nodes, wanted_sources
 from qmtl.runtime.sources import load
-from qmtl.runtime.worker.feed import TableFeed
+from qmtl.runtime.worker.feed import Feed, TableFeed
 from qmtl.runtime.worker.messages import Correction, Events, Finished, Result, committed, decoded
 from qmtl.runtime.worker.spread import STREAMS, spread
 from qmtl.runtime.worker.worker import Worker
@@ -160,13 +160,13 @@ async def recorded() -> list[str]:
     return drawing.lines
 
 
-class Open:
+class Open(Feed):
     """A feed that does not end: what comes after its last event is still unknown."""
 
     def __init__(self, feed: TableFeed) -> None:
         self._feed = feed
 
-    def read(self, position: int) -> Any:
+    def read(self, position: int | str) -> Any:
         message, after = self._feed.read(position)
         return (None, position) if isinstance(message, Finished) else (message, after)
 

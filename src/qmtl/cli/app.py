@@ -123,6 +123,28 @@ def worker(
         str | None,
         typer.Option("--metrics", metavar="PORT", help="serve Prometheus metrics there (or at HOST:PORT)"),
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="read on as rows are added to CSV files, files to folders, and records to topics "
+            "(--data ID=kafka://host:port/topic)",
+        ),
+    ] = False,
+    replay: Annotated[
+        float | None,
+        typer.Option(
+            "--replay", metavar="SPEED", help="let events come as fast as they did (1), or SPEED times so"
+        ),
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--origin",
+            metavar="TIME",
+            help="where streams that are followed begin (default: their first event)",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute the strategy in FILE together with all other workers of a log: each bucket is committed once.
@@ -130,10 +152,11 @@ def worker(
     Start as many as you like, with the same FILE and data; kill any of them. SIGTERM ends one in good order.
     """
     from qmtl.cli.loading import strategy_from
-    from qmtl.cli.worker import work
+    from qmtl.cli.worker import Asked, work
 
-    chosen = (log, lease, idle, snapshots, snapshot_every, retries, metrics)
-    counts = work(strategy_from(file, sets), data, catalog, tz, stamp, *chosen, quiet=as_json)
+    where = (data, catalog, tz, stamp, log, lease)
+    asked = Asked(*where, idle, snapshots, snapshot_every, retries, metrics, follow, replay, origin)
+    counts = work(strategy_from(file, sets), asked, quiet=as_json)
     if as_json:
         _document(counts)
 

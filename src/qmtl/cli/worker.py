@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,73 +17,114 @@ from qmtl import UserError
 from qmtl.cli.backtest import data_of
 from qmtl.runtime.compiling import when_compiling
 from qmtl.runtime.progress import stopwatch
-from qmtl.runtime.worker.starting import answered, worker_over
+from qmtl.runtime.worker.feed import Pace
+from qmtl.runtime.worker.live import live_feeds, live_spread
+from qmtl.runtime.worker.starting import Manner, answered, made, worker_over
 from qmtl.runtime.worker.worker import Worker
 from qmtl.sdk.runner import concrete, loaded
 from qmtl.sdk.strategy import Strategy
-from qmtl.wiring import leased, snapshot_store
+from qmtl.wiring import leased, snapshot_store, topic_records, wall_clock
 from qmtl.wiring import log as open_log
 
 MOST_PORT = 65535
 
 
-def work(
-    strategy: Strategy,
-    data: Sequence[str],
-    catalog: str | None,
-    tz: str | None,
-    stamp: str,
-    url: str | None,
-    lease: str | None,
-    idle_seconds: float | None,
-    snapshots: str | None,
-    snapshot_seconds: float,
-    retries: int,
-    metrics: str | None,
-    *,
-    quiet: bool,
-) -> dict[str, Any]:
-    """Work until SIGTERM or SIGINT, or until there was nothing to do for `idle_seconds`; says what was done."""
+@dataclass(frozen=True)
+class Asked:
+    """What the options of `qmtl worker` say."""
+
+    data: Sequence[str]
+    catalog: str | None
+    tz: str | None
+    stamp: str
+    log: str | None
+    lease: str | None
+    idle: float | None
+    snapshots: str | None
+    snapshot_every: float
+    retries: int
+    metrics: str | None
+    follow: bool
+    replay: float | None
+    origin: str | None
+
+
+Make = Callable[[Any, str, Manner], Awaitable[Worker]]
+
+
+def work(strategy: Strategy, asked: Asked, *, quiet: bool) -> dict[str, Any]:
+    """Work until SIGTERM or SIGINT, or until there was nothing to do for so long; says what was done."""
     console = Console(stderr=True, quiet=quiet)
-    graphs, arrivals = loaded(*concrete(strategy, data_of(data, catalog, tz, stamp)))
+    make = _live(strategy, asked) if asked.follow else _over_files(strategy, asked)
     with when_compiling(
         lambda: console.print("[dim]compiling operators: this takes up to a minute, once[/]")
     ):
-        kept = (snapshot_store(snapshots), snapshot_seconds, retries)
-        return asyncio.run(_work(graphs, arrivals, (url, lease), idle_seconds, kept, metrics, console))
+        return asyncio.run(_work(make, asked, console))
 
 
-async def _work(
-    graphs: Any,
-    arrivals: Any,
-    urls: tuple[str | None, str | None],
-    idle_seconds: float | None,
-    kept: tuple[Any, float, int],
-    metrics: str | None,
-    console: Console,
-) -> dict[str, Any]:
-    url, lease = urls
-    say = partial(console.print, highlight=False)
-    log = await answered(lambda: open_log(url), say)
-    try:
-        if lease is not None:
-            log = await answered(partial(leased, log, lease, url or "qmtl"), say)
-        name = f"{socket.gethostname()}/{os.getpid()}"
-        worker = worker_over(log, graphs, arrivals, name, *kept)
-        if metrics is not None:
-            host, port = address(metrics)
-            port = worker.metrics.serve(host, port)
-            console.print(f"metrics at {host}:{port}/metrics", highlight=False)
-        console.print(
-            f"worker {name} on {await answered(log.version, say)}, {log.slots} slots", highlight=False
+def _over_files(strategy: Strategy, asked: Asked) -> Make:
+    """Files that are there, as fast as may be, or at the pace of a replay."""
+    if asked.origin is not None:
+        raise UserError(
+            "files that are there say it themselves", place="--origin", cure="it goes with --follow"
         )
+    graphs, arrivals = loaded(*concrete(strategy, data_of(asked.data, asked.catalog, asked.tz, asked.stamp)))
+    if asked.replay is not None and asked.replay <= 0:
+        raise UserError(
+            "no speed", place="--replay", value=asked.replay, cure="1 is as fast as time, 60 faster"
+        )
+    pace = None if asked.replay is None else Pace(asked.replay)
+
+    async def make(log: Any, name: str, manner: Manner) -> Worker:
+        return worker_over(log, graphs, arrivals, name, replace(manner, pace=pace))
+
+    return make
+
+
+def _live(strategy: Strategy, asked: Asked) -> Make:
+    """Files that grow, folders, topics."""
+    if asked.replay is not None:
+        raise UserError("either of the two", place="--replay", cure="a replay is of files that are there")
+    topics, files = {}, []
+    for one in asked.data:
+        stream, _, where = one.partition("=")
+        if where.startswith("kafka://"):
+            topics[stream] = partial(topic_records, where)
+        else:
+            files.append(one)
+    some = files or asked.catalog is not None or not topics
+    given = data_of(files, asked.catalog, asked.tz, asked.stamp) if some else {}
+    graphs, data = concrete(strategy, given)
+    feeds = live_feeds(graphs, data, topics, wall_clock, asked.tz, asked.stamp)
+
+    async def make(log: Any, name: str, manner: Manner) -> Worker:
+        laid = await live_spread(log, graphs, feeds, asked.origin)
+        return made(log, laid, feeds, name, replace(manner, clock=wall_clock))
+
+    return make
+
+
+async def _work(make: Make, asked: Asked, console: Console) -> dict[str, Any]:
+    say = partial(console.print, highlight=False)
+    log = await answered(lambda: open_log(asked.log), say)
+    try:
+        if asked.lease is not None:
+            log = await answered(partial(leased, log, asked.lease, asked.log or "qmtl"), say)
+        name = f"{socket.gethostname()}/{os.getpid()}"
+        manner = Manner(snapshot_store(asked.snapshots), asked.snapshot_every, asked.retries)
+        worker = await make(log, name, manner)
+        if asked.metrics is not None:
+            host, port = address(asked.metrics)
+            port = worker.metrics.serve(host, port)
+            say(f"metrics at {host}:{port}/metrics")
+        say(f"worker {name} on {await answered(log.version, say)}, {log.slots} slots")
         leaving = asyncio.Event()
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, leaving.set)
-        await worker.run(_until(worker, leaving, idle_seconds, console))
+        await worker.run(_until(worker, leaving, asked.idle, console))
         counts = asdict(worker.counts) | {"slots": sorted(worker.counts.slots)}
         counts["metrics"] = worker.metrics.summary()
-        console.print(f"left after {counts['steps']:,} steps, {counts['results']:,} results", highlight=False)
+        say(f"left after {counts['steps']:,} steps, {counts['results']:,} results")
         return counts
     finally:
         await log.close()

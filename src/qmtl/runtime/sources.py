@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from qmtl.core.errors import UserError
@@ -23,7 +24,7 @@ from qmtl.runtime.sources_catalog import Entry, Given, Listed, expand, list_stre
 from qmtl.runtime.sources_events import read_events
 from qmtl.runtime.sources_table import Wanted, read_table
 
-__all__ = ["Listed", "Wanted", "list_streams", "load"]
+__all__ = ["Listed", "Wanted", "growing", "list_streams", "load"]
 
 
 def load(
@@ -59,6 +60,22 @@ def load(
     unread = sorted(given.keys - {one.id for one in together})
     notes += [f"data[{name!r}]: no strategy reads it" for name in unread]
     return merge(sources, feeds, finished=finished, with_clock=with_clock, notes=notes)
+
+
+def growing(data: Any, wanted: Wanted) -> tuple[Path, Reading]:
+    """The file or folder that serves a stream, and how it is read; nothing is read yet.
+
+    Raises :class:`UserError` where none does, or several, or what is no file.
+    """
+    entry = _entry(wanted, [wanted], expand(data))
+    if entry is None or not isinstance(entry.data, Path):
+        raise UserError(
+            "only files and folders grow",
+            place=f"data[{wanted.id!r}]",
+            value=wanted.key,
+            cure="give the path of a CSV file, or of a folder",
+        )
+    return entry.data, entry.reading
 
 
 def _together(wanted: Iterable[Wanted]) -> list[Wanted]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -158,9 +158,8 @@ def _format(path: Path, place: str) -> Format:
 
 def _csv(path: Path, place: str) -> pa.Table:
     header, delimiter = _header(path, place)
-    texts = {one: pa.string() for one in header if one.strip().casefold() in ID_NAMES}
     parse = pa_csv.ParseOptions(delimiter=delimiter)
-    convert = pa_csv.ConvertOptions(column_types=texts)
+    convert = pa_csv.ConvertOptions(column_types=_texts(header))
     try:
         return pa_csv.read_csv(path, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
@@ -176,11 +175,49 @@ def _csv(path: Path, place: str) -> pa.Table:
         ) from error
 
 
+def csv_head(file: BinaryIO, place: str) -> tuple[list[str], str] | None:
+    """The names in the first line, after which `file` then stands, and the delimiter; None where it has not ended.
+
+    Raises :class:`UserError` where it holds no names.
+    """
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        return None
+    return _names(line.decode("utf-8-sig"), place)
+
+
+def csv_rows(head: tuple[list[str], str], rows: bytes, place: str) -> pa.Table:
+    """The table of complete lines under names. Raises :class:`UserError` for lines that are none."""
+    names, delimiter = head
+    read = pa_csv.ReadOptions(column_names=names)
+    parse, convert = (
+        pa_csv.ParseOptions(delimiter=delimiter),
+        pa_csv.ConvertOptions(column_types=_texts(names)),
+    )
+    try:
+        return pa_csv.read_csv(pa.BufferReader(rows), read, parse, convert)
+    except pa.ArrowInvalid as error:
+        raise UserError(
+            f"rows that cannot be read: {_first_line(error)}",
+            place=place,
+            value=rows[:60].decode(errors="replace"),
+            cure=f"every row has the cells {', '.join(names)}: correct the file there",
+        ) from None
+
+
+def _texts(names: list[str]) -> dict[str, pa.DataType]:
+    """Identities are texts, whatever they look like."""
+    return {one: pa.string() for one in names if one.strip().casefold() in ID_NAMES}
+
+
 def _header(path: Path, place: str) -> tuple[list[str], str]:
     """The names in the first line that is not empty, and the delimiter (`,`, `;` or tab)."""
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig") as file:
-        line = next((one for one in file if one.strip()), "")
+        return _names(next((one for one in file if one.strip()), ""), place)
+
+
+def _names(line: str, place: str) -> tuple[list[str], str]:
     delimiter = max(",;\t", key=line.count)
     names = next(csv.reader([line], delimiter=delimiter), [])
     if any(_DATUM.fullmatch(one.strip()) for one in names) or not names:

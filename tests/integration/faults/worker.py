@@ -50,7 +50,8 @@ class PacedFeed(TableFeed):
 
     handed: Handed
 
-    def read(self, position: int) -> tuple[Events | Finished | None, int]:
+    def read(self, position: int | str) -> tuple[Events | Finished | None, int | str]:
+        position = int(position)
         self._chunk = self.handed.chunk
         if not Path(self.handed.folder, RELEASED).exists():
             come = int((stopwatch() - self.handed.begin) * self.handed.rate)

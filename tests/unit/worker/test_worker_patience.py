@@ -66,13 +66,13 @@ class Behind(MemoryLog):
         return await super().read(topic, slot, start, min(limit, 3))
 
 
-class Later:
+class Later(Feed):
     """Another feed's events, after so many questions that found nothing."""
 
     def __init__(self, feed: Feed, questions: int) -> None:
         self._feed, self._left = feed, questions
 
-    def read(self, position: int) -> Any:
+    def read(self, position: int | str) -> Any:
         if self._left:
             self._left -= 1
             return None, position

@@ -166,17 +166,19 @@ class Engine:
     def _single(self, batch: Arrivals, at: int) -> None:
         kind, number = int(batch.kind[at]), int(batch.source[at])
         if kind == CLOCK_TICK:
-            self._clock_tick(int(batch.available_ns[at]))
+            self._clock_tick(
+                int(batch.available_ns[at]), self.sources[number:][:1] if number >= 0 else self.sources
+            )
         elif kind == FINISHED:
             self._finish(self.sources[number])
         else:
             self._event_step(batch, at, self.sources[number], number)
         self.step += 1
 
-    def _clock_tick(self, now: int) -> None:
-        """E11: idleness is decided here and nowhere else."""
+    def _clock_tick(self, now: int, asked: list[Source]) -> None:
+        """E11: idleness is decided here and nowhere else. A tick with a source is of that one alone."""
         fell = False
-        for state in self.sources:
+        for state in asked:
             timeout = state.idle_timeout
             if timeout is None or state.finished or state.idle or now - state.last_arrival < timeout:
                 continue

@@ -7,9 +7,10 @@ says, after each step, what has closed and what has changed since the last one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,11 @@ from qmtl.core.graph.ir import Node, NodeKind
 
 if TYPE_CHECKING:
     from qmtl.core.flow.engine import Engine
+
+Block: TypeAlias = tuple[
+    np.ndarray, np.ndarray
+]  # statuses (lanes, buckets), values (lanes, buckets, outputs)
+WORTH = 4  # lanes are copied with all others of their group where at least one in so many is asked for
 
 
 class Cells(NamedTuple):
@@ -94,44 +100,49 @@ class Outbox:
     def collect(self) -> list[Told]:
         """What is new since the last call, in the order of the nodes given; nothing of those that have no news."""
         changed = self._changed()
+        spans = [self._span(number) for number in range(len(self._lanes))]
+        together = Counter(
+            (group.index, *span) for (_, group, _, _), span in zip(self._lanes, spans, strict=True)
+        )
+        blocks: dict[tuple[int, int, int], Block] = {}
         found = []
-        for number, (_, group, lane, _) in enumerate(self._lanes):
-            told = self._of(number, changed.get((group.index, lane), set()))
-            if told is not None:
-                found.append(told)
+        for number, (node_id, group, lane, own) in enumerate(self._lanes):
+            since, until = spans[number]
+            before = tuple(
+                Cells(
+                    bucket,
+                    *(each[0] for each in _block(group, lane, lane + 1, bucket, bucket + group.interval)),
+                )
+                for bucket in sorted(changed.get((group.index, lane), ()))
+                if bucket < since
+            )
+            front = self._frontier(group, lane)
+            if until == self._next[number] and not before and self._front[number] == front:
+                continue
+            self._next[number], self._front[number] = until, front
+            key = (group.index, since, until)
+            if WORTH * together[key] < group.lanes:
+                status, values = (each[0] for each in _block(group, lane, lane + 1, since, until))
+            else:
+                if key not in blocks:
+                    blocks[key] = _block(group, 0, group.lanes, since, until)
+                status, values = blocks[key][0][lane], blocks[key][1][lane]
+            found.append(Told(node_id, own, front[0], Cells(since, status, values), before, front[1]))
         return found
 
-    def _of(self, number: int, changed: set[int]) -> Told | None:
-        node_id, group, lane, own = self._lanes[number]
-        clocks, clock, timeline = self._engine.clocks, int(group.clocks[lane]), group.timeline
-        assert timeline is not None
-        front, idle = int(clocks.front[clock]), bool(clocks.table[at.C_IDLE, clock])
-        since, until = self._next[number], int(clocks.next[clock])
-        if since == NEVER and until != NEVER:
-            since = min(timeline.base, until) if timeline.rows else until
-        before = tuple(
-            self._cells(group, lane, bucket, bucket + group.interval)
-            for bucket in sorted(changed)
-            if bucket < since
-        )
-        if until == self._next[number] and not before and self._front[number] == (front, idle):
-            return None
-        self._next[number], self._front[number] = until, (front, idle)
-        return Told(node_id, own, front, self._cells(group, lane, since, until), before, idle)
-
-    def _cells(self, group: Group, lane: int, begin: int, end: int) -> Cells:
+    def _span(self, number: int) -> tuple[int, int]:
+        """The buckets of a lane (ns) that have closed since the last time: from, and up to."""
+        _, group, lane, _ = self._lanes[number]
         timeline = group.timeline
         assert timeline is not None
-        if end <= begin or timeline.rows == 0:
-            return Cells(begin, np.zeros(0, np.uint8), np.zeros((0, len(group.out))))
-        low, high = timeline.row(begin), timeline.row(end)
-        status = np.zeros(high - low, np.uint8)
-        values = np.zeros((high - low, len(group.out)))
-        there = slice(max(low, 0), max(min(high, timeline.rows), low, 0))
-        status[there.start - low : there.stop - low] = group.S[there, lane]
-        values[there.start - low : there.stop - low] = timeline.V[there, group.out + lane]
-        values[status != VALUE] = 0.0
-        return Cells(begin, status, values)
+        since, until = self._next[number], int(self._engine.clocks.next[group.clocks[lane]])
+        if since == NEVER and until != NEVER:
+            since = min(timeline.base, until) if timeline.rows else until
+        return since, until
+
+    def _frontier(self, group: Group, lane: int) -> tuple[int, bool]:
+        clocks, clock = self._engine.clocks, group.clocks[lane]
+        return int(clocks.front[clock]), bool(clocks.table[at.C_IDLE, clock])
 
     def _changed(self) -> dict[tuple[int, int], set[int]]:
         """Buckets that the log has told of since the last call, by group and lane."""
@@ -141,6 +152,24 @@ class Outbox:
                 found.setdefault((group, lane), set()).add(bucket)
         self._records = int(log.head[at.H_RECORD_COUNT])
         return found
+
+
+def _block(group: Group, first: int, last: int, begin: int, end: int) -> Block:
+    """Of the lanes ``first..last-1``, the buckets ``[begin, end)`` (ns)."""
+    timeline, outputs, lanes = group.timeline, len(group.out), last - first
+    assert timeline is not None
+    if end <= begin or timeline.rows == 0:
+        return np.zeros((lanes, 0), np.uint8), np.zeros((lanes, 0, outputs))
+    low, high = timeline.row(begin), timeline.row(end)
+    status = np.zeros((lanes, high - low), np.uint8)
+    values = np.zeros((lanes, high - low, outputs))
+    there = slice(max(low, 0), max(min(high, timeline.rows), low, 0))
+    here = slice(there.start - low, there.stop - low)
+    status[:, here] = group.S[there, first:last].T
+    for number, column in enumerate(group.out.tolist()):
+        values[:, here, number] = timeline.V[there, column + first : column + last].T
+    values[status != VALUE] = 0.0
+    return status, values
 
 
 def accept(engine: Engine, told: Iterable[Told]) -> None:

@@ -16,9 +16,13 @@ from qmtl.runtime.snapshots import Pointer
 
 
 class Plan(msgspec.Struct, tag="plan", array_like=True, frozen=True):
-    """What the slots of a log compute, from the first record on: the digest of nodes, homes and data."""
+    """What the slots of a log compute, from the first record on: the digest of nodes, homes and data.
+
+    `origins`: of all streams (ns, by node id), as they were when the first of them was registered (E10).
+    """
 
     digest: str
+    origins: dict[str, int] = {}
 
 
 class Events(msgspec.Struct, tag="events", array_like=True, frozen=True):
@@ -36,6 +40,13 @@ class Finished(msgspec.Struct, tag="finished", array_like=True, frozen=True):
     """A stream has ended."""
 
     stream: str
+
+
+class Clock(msgspec.Struct, tag="clock", array_like=True, frozen=True):
+    """A stream has brought nothing for long enough to be idle at `now_ns`, though it was asked (E11, C6)."""
+
+    stream: str
+    now_ns: int
 
 
 class Resume(msgspec.Struct, tag="resume", array_like=True, frozen=True):
@@ -100,14 +111,14 @@ class Consumed(msgspec.Struct, array_like=True, frozen=True):
     before and the record; `outputs`, of the step's results; `runtime`, the fingerprint it was computed by.
     """
 
-    fed: dict[str, int]
+    fed: dict[str, int | str]
     snapshots: list[Pointer] = []
     inputs: bytes = b""
     outputs: bytes = b""
     runtime: str = ""
 
 
-Message = Plan | Events | Finished | Slices | Resume
+Message = Plan | Events | Finished | Clock | Slices | Resume
 _messages: msgspec.msgpack.Decoder[list[Message]] = msgspec.msgpack.Decoder(list[Message])
 _consumed: msgspec.msgpack.Decoder[Consumed] = msgspec.msgpack.Decoder(Consumed)
 _committed: msgspec.msgpack.Decoder[Result | Correction] = msgspec.msgpack.Decoder(Result | Correction)
@@ -135,14 +146,17 @@ def consumed(body: bytes) -> Consumed:
 
 def chained(before: bytes, value: bytes) -> bytes:
     """The digest of a partition's records up to one with this value."""
-    return blake3(before + value).digest()
+    digest = blake3(before)
+    digest.update(value)
+    return digest.digest()
 
 
 def results_digest(results: Iterable[Record]) -> bytes:
     """The digest of a step's results, in their order; none: no bytes."""
     digest, some = blake3(), False
     for each in results:
-        digest.update(len(each.value).to_bytes(8) + each.value)
+        digest.update(len(each.value).to_bytes(8))
+        digest.update(each.value)
         some = True
     return digest.digest() if some else b""
 

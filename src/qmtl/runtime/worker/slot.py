@@ -16,19 +16,17 @@ from qmtl.core.flow.building import build
 from qmtl.core.flow.commit import Record, Slot
 from qmtl.core.flow.emission import Change
 from qmtl.core.flow.engine import Engine
-from qmtl.core.flow.feed import EVENT, FINISHED
 from qmtl.core.flow.instant import SECOND
 from qmtl.core.flow.plan import Group
 from qmtl.core.flow.remote import Cells, Outbox, Told, accept
-from qmtl.core.flow.timeline import FOREVER, HALTED, NEVER, NONE, PENDING, VALUE
+from qmtl.core.flow.timeline import FOREVER, HALTED, NEVER, NONE, PENDING, VALUE, floor_to
 from qmtl.core.graph.ir import NodeKind
 from qmtl.runtime.snapshots import Restored
+from qmtl.runtime.worker.batch import Came, batch_of
 from qmtl.runtime.worker.messages import (
     Closed,
     Correction,
-    Events,
     Failed,
-    Finished,
     Plan,
     Result,
     Resume,
@@ -43,24 +41,9 @@ from qmtl.runtime.worker.messages import (
 from qmtl.runtime.worker.spread import STREAMS, Spread
 
 I64 = np.ndarray[Any, Any]
-EMPTY = np.zeros((0, 1))
+MOST_RESERVED = 1 << 16  # buckets for which there is room from the beginning, where the end is known
 SILENT = np.zeros(256, np.bool_)  # by status: nothing is told of such a bucket
 SILENT[[NONE, PENDING, HALTED]] = True
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Arrivals of one source."""
-
-    kind: I64
-    source: I64
-    event_ns: I64
-    available_ns: I64
-    row: I64
-    values: Sequence[I64]
-    event_id: Sequence[Any]
-    revision: Sequence[Any]
-    flat: I64 | None = None  # the one table there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +92,7 @@ class SlotState:
         """Advance by one record of the partition; raises Corrupt, and UserError for those of another plan."""
         self.inputs = chained(self.inputs, value)
         told: list[Told] = []
+        come: list[Came] = []
         for message in decoded(value):
             if isinstance(message, Plan):
                 self._check(message)
@@ -117,7 +101,9 @@ class SlotState:
             elif isinstance(message, Resume):
                 self.engine.resume(message.node_id)
             else:
-                self.engine.advance(self._batch(message))
+                come.append(message)
+        if come:
+            self.engine.advance(batch_of(come, self._number))
         if told:
             accept(self.engine, told)
         self._causes.append((int(self.engine.flow.log.head[at.H_RECORD_COUNT]), position))
@@ -163,28 +149,6 @@ class SlotState:
                 value=message.digest[:12],
                 cure="start workers of one log with the same strategy and data, or name another log",
             )
-
-    def _batch(self, message: Events | Finished) -> Batch:
-        number, count = self._number[message.stream], len(self._number)
-        tables: list[Any] = [EMPTY] * count
-        ids: list[Any] = [None] * count
-        revisions: list[Any] = [None] * count
-        if isinstance(message, Finished):
-            nothing = np.zeros(1, np.int64)
-            kind, source = np.full(1, FINISHED, np.uint8), np.full(1, number, np.int32)
-            return Batch(kind, source, nothing, nothing, nothing, tables, ids, revisions)
-        event_ns = np.frombuffer(
-            message.event_ns, np.int64
-        ).copy()  # the driver is compiled for writable arrays
-        rows = len(event_ns)
-        tables[number] = np.frombuffer(message.values, np.float64).reshape(rows, -1)
-        ids[number] = None if message.event_id is None else np.array(message.event_id, object)
-        revisions[number] = None if message.revision is None else np.frombuffer(message.revision, np.int64)
-        kind, source = np.full(rows, EVENT, np.uint8), np.full(rows, number, np.int32)
-        available = np.frombuffer(message.available_ns, np.int64).copy()
-        return Batch(
-            kind, source, event_ns, available, np.arange(rows), tables, ids, revisions, tables[number]
-        )
 
     def warmup_seconds(self) -> float:
         """Of event time that the plan's longest chain of windows needs before its first value (R4)."""
@@ -243,7 +207,13 @@ def engine_of(slot: Slot, spread: Spread) -> Engine:
     plan = spread.plan(slot)
     streams = [node for node in plan if node.kind in STREAMS]
     fields = [node.outputs for node in streams]
-    return Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
+    engine = Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
+    first = min(spread.origins.values(), default=spread.end)
+    for interval, timeline in engine.plan.timelines.items():
+        last = min(spread.end, first + MOST_RESERVED * interval)
+        if spread.end != FOREVER and first < last:
+            timeline.reserve(floor_to(first, interval), floor_to(last, interval))
+    return engine
 
 
 def _as_it_closed(cells: Cells, group: Group, first: dict[int, Change]) -> Cells:

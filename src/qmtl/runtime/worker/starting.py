@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import Unavailable, UserError
 from qmtl.core.graph.ir import Graph
 from qmtl.ports.blobs import Blobs
 from qmtl.ports.log import Log
-from qmtl.runtime.backtest import last_end, unique_nodes
+from qmtl.runtime.backtest import last_end, needs_clock, unique_nodes
 from qmtl.runtime.here import runtime_of
 from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.snapshots import Reason, Snapshots
-from qmtl.runtime.worker.feed import Feed, TableFeed
+from qmtl.runtime.worker.feed import Feed, Now, Pace, TableFeed
 from qmtl.runtime.worker.keeping import EVERY_SECONDS, Keeping
 from qmtl.runtime.worker.spread import STREAMS, Spread, spread
 from qmtl.runtime.worker.worker import Worker
@@ -41,20 +42,42 @@ async def answered(ask: Callable[[], Awaitable[Found]], say: Callable[[str], obj
         await asyncio.sleep(LOOK_SECONDS)
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How a worker works. `pace`: of a replay; `clock`: the time by which streams fall idle, if they do."""
+
+    store: Blobs | None = None  # of snapshots
+    snapshot_seconds: float = EVERY_SECONDS
+    retries: int = 0
+    pace: Pace | None = None
+    clock: Now | None = None
+
+
 def worker_over(
-    log: Log,
-    graphs: Iterable[Graph],
-    arrivals: Any,
-    name: str,
-    store: Blobs | None = None,
-    snapshot_seconds: float = EVERY_SECONDS,
-    retries: int = 0,
+    log: Log, graphs: Iterable[Graph], arrivals: Any, name: str, manner: Manner = Manner()
 ) -> Worker:
-    """A worker that computes `graphs` over arrivals that were loaded from files; snapshots go to `store`."""
-    laid, feeds = laid_out(log.slots, graphs, arrivals)
+    """A worker that computes `graphs` over arrivals that were loaded from files.
+
+    Raises UserError where a stream may fall idle, and there is no time by which it could.
+    """
+    laid, feeds = laid_out(log.slots, graphs, arrivals, manner.pace)
+    if manner.pace is None and needs_clock(laid.nodes.values()):
+        raise UserError(
+            "streams with an idle_timeout need a clock",
+            place="qmtl worker",
+            cure="--replay SPEED takes the files' own time, --follow that of the machine; or leave idle_timeout out",
+        )
+    return made(log, laid, feeds, name, manner)
+
+
+def made(log: Log, laid: Spread, feeds: Mapping[str, Feed], name: str, manner: Manner) -> Worker:
+    """A worker for nodes that were laid out over the slots of a log; snapshots go to the manner's store."""
     metrics = Metrics()
-    keeping = None if store is None else kept_in(store, laid, metrics, snapshot_seconds)
-    return Worker(log, laid, feeds, name, keeping=keeping, metrics=metrics, retries=retries)
+    keeping = None if manner.store is None else kept_in(manner.store, laid, metrics, manner.snapshot_seconds)
+    clock = manner.clock if manner.pace is None else manner.pace.now
+    return Worker(
+        log, laid, feeds, name, keeping=keeping, metrics=metrics, retries=manner.retries, clock=clock
+    )
 
 
 def kept_in(store: Blobs, laid: Spread, metrics: Metrics, every_seconds: float = EVERY_SECONDS) -> Keeping:
@@ -68,7 +91,9 @@ def kept_in(store: Blobs, laid: Spread, metrics: Metrics, every_seconds: float =
     return Keeping(snapshots, laid, stopwatch, rejected, every_seconds)
 
 
-def laid_out(slots: int, graphs: Iterable[Graph], arrivals: Any) -> tuple[Spread, Mapping[str, Feed]]:
+def laid_out(
+    slots: int, graphs: Iterable[Graph], arrivals: Any, pace: Pace | None = None
+) -> tuple[Spread, Mapping[str, Feed]]:
     """The nodes of `graphs` over the slots, and what brings their events in."""
     nodes = unique_nodes(graphs)
     streams = [node for node in nodes.values() if node.kind in STREAMS]
@@ -77,4 +102,4 @@ def laid_out(slots: int, graphs: Iterable[Graph], arrivals: Any) -> tuple[Spread
     origins = {one.node_id: earliest.get((one.stream or "", one.interval_ns), end) for one in streams}
     data = [f"{key}={digest}" for key, digest in sorted(arrivals.digests.items(), key=str)]
     laid = spread(nodes.values(), slots, origins, end, data)
-    return laid, {node.node_id: TableFeed(node, arrivals) for node in streams}
+    return laid, {node.node_id: TableFeed(node, arrivals, pace=pace) for node in streams}

@@ -16,13 +16,23 @@ from functools import partial
 from qmtl.core.errors import Corrupt, Fenced, InvariantBroken, QmtlError, Unavailable, Unknown
 from qmtl.core.flow.commit import Batch, Entry, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
 from qmtl.core.flow.instant import instant_text
+from qmtl.core.graph.ir import Node
 from qmtl.ports.log import Log, Member
 from qmtl.runtime.here import runtime_of
 from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.progress import stopwatch
-from qmtl.runtime.worker.feed import Feed
+from qmtl.runtime.worker.batch import Came, records_of
+from qmtl.runtime.worker.feed import Feed, Now, Silence
 from qmtl.runtime.worker.keeping import Compute, Keeping, Kept
-from qmtl.runtime.worker.messages import Consumed, Failed, Plan, Resume, consumed, encoded, results_digest
+from qmtl.runtime.worker.messages import (
+    Consumed,
+    Failed,
+    Plan,
+    Resume,
+    consumed,
+    encoded,
+    results_digest,
+)
 from qmtl.runtime.worker.slot import News, SlotState
 from qmtl.runtime.worker.spread import Spread
 
@@ -43,8 +53,9 @@ class Owned:
     state: SlotState
     epoch: Epoch
     position: Position
-    fed: dict[str, int]  # by stream
+    fed: dict[str, int | str]  # by stream
     kept: Kept
+    silence: Silence | None = None
     drained: bool = False  # its feeds had nothing the last time
 
 
@@ -80,16 +91,18 @@ class Worker:
         watch: Callable[[], float] = stopwatch,
         compute: Compute = asyncio.to_thread,
         retries: int = 0,
+        clock: Now | None = None,
     ) -> None:
         """`feeds`: by stream (node id); each is read only by the owner of the stream's slot.
 
         `poll_seconds`: how long a worker that has nothing to do waits for news. `keeping`: who keeps snapshots, if
         anybody does. `watch`: a stopwatch in seconds; `compute`: runs what takes long beside the loop.
-        `retries`: how often a node whose function failed is tried again.
+        `retries`: how often a node whose function failed is tried again. `clock`: the time (ns) by which streams fall
+        idle; None: they do not.
         """
         self._poll_seconds, self._keeping = poll_seconds, keeping
         self.metrics = Metrics() if metrics is None else metrics
-        self._watch, self._compute, self._retries = watch, compute, retries
+        self._watch, self._compute, self._retries, self._clock = watch, compute, retries, clock
         self._tried: dict[str, int] = {}  # by node
         self._log, self._spread, self._feeds, self._name = log, spread, feeds, name
         self._active = set(spread.slots())
@@ -228,7 +241,8 @@ class Worker:
         await self._replay(state, at, position)
         if state.inputs != known.inputs:
             raise Corrupt(f"slot {slot}: its input up to {position} is not what was committed")
-        return Owned(state, taken.epoch, position, known.fed, kept)
+        silence = None if self._clock is None else Silence(self._clock)
+        return Owned(state, taken.epoch, position, known.fed, kept, silence)
 
     async def _replay(self, state: SlotState, at: Position, until: Position) -> None:
         """What has been consumed and committed: it is computed again, and not told again (C6)."""
@@ -274,7 +288,7 @@ class Worker:
         owned: Owned,
         step: Step,
         generation: Generation,
-        fed: dict[str, int] | None = None,
+        fed: dict[str, int | str] | None = None,
     ) -> None:
         """Commit a step with where the feeds are (as `fed` says), and which snapshots there are (C2)."""
         pointers, since = owned.kept.pointers, self._watch()
@@ -321,25 +335,39 @@ class Worker:
         owned = self._owned.get(slot)
         if owned is None:
             return False
-        fed, onward = dict(owned.fed), list[tuple[Slot, Record]]()
-        if not owned.fed:
-            onward.append((slot, Record(b"plan", encoded([Plan(self._spread.digest)]))))
+        fed, come = dict(owned.fed), dict[Slot, list[Came]]()
         for node in self._spread.streams(slot):
-            key = node.node_id
-            if key not in self._feeds:
-                continue
-            message, fed[key] = self._feeds[key].read(fed.get(key, 0))
-            if message is not None:
-                record = Record(key.encode(), encoded([message]))
-                own = () if node.interval_ns is None else (int(slot),)
-                others = self._spread.readers.get(key, ()) if node.interval_ns is None else ()
-                onward += [(Slot(to), record) for to in (*own, *others)]
-        owned.drained = fed == owned.fed
+            if node.node_id in self._feeds:
+                messages, fed[node.node_id] = self._read(owned, node)
+                readers = self._spread.readers.get(node.node_id, ())
+                for to in (slot,) if node.interval_ns is not None else map(Slot, readers):
+                    come.setdefault(to, []).extend(messages)
+        owned.drained = fed == owned.fed and not any(come.values())
         if owned.drained:
             return False
+        onward = [(to, record) for to, messages in sorted(come.items()) for record in records_of(messages)]
+        if not owned.fed:
+            plan = Plan(self._spread.digest, self._spread.origins)
+            onward.insert(0, (slot, Record(b"plan", encoded([plan]))))
         step = Step(slot, owned.epoch, owned.position, onward=tuple(onward))
         await self._commit(member, owned, step, generation, fed)
+        for stream, position in fed.items():
+            if stream in self._feeds:
+                self._feeds[stream].acknowledge(position)
         return True
+
+    def _read(self, owned: Owned, node: Node) -> tuple[list[Came], int | str]:
+        """What a stream has brought, or that it is silent, and the position after it; nothing where it is away."""
+        feed, position = self._feeds[node.node_id], owned.fed.get(node.node_id, 0)
+        try:
+            message, after = feed.read(position)
+        except Unavailable:
+            self.counts.unavailable += 1
+            message, after, caught_up = None, position, False
+        else:
+            caught_up = feed.caught_up
+        silent = None if owned.silence is None else owned.silence.of(node, message is not None, caught_up)
+        return [one for one in (message, silent) if one is not None], after
 
 
 def _applied(state: SlotState, entries: Iterable[Entry]) -> News:

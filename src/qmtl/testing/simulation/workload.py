@@ -13,6 +13,7 @@ import numpy as np
 
 from qmtl.core.flow.view import View
 from qmtl.core.graph.ir import NS, Edge, Node, NodeKind, Window
+from qmtl.runtime.worker.feed import Feed
 from qmtl.runtime.worker.messages import Events, Finished
 from qmtl.runtime.worker.spread import STREAMS, Spread, spread
 from qmtl.testing.differential import SCANS, nodes_of, origins_of
@@ -159,7 +160,7 @@ def written(view: View) -> float:
     return seen
 
 
-class PacedFeed:
+class PacedFeed(Feed):
     """The events of a stream, a few at a time, as they become available; positions are their numbers."""
 
     def __init__(
@@ -168,8 +169,8 @@ class PacedFeed:
         """`available`: how many of so many events are there by now; more than that: its end is known too."""
         self._node, self._events, self._available, self._chance = node, events, available, chance
 
-    def read(self, position: int) -> tuple[Events | Finished | None, int]:
-        count = len(self._events)
+    def read(self, position: int | str) -> tuple[Events | Finished | None, int]:
+        position, count = int(position), len(self._events)
         there = self._available(count)
         if position < min(there, count):
             stop = min(there, count, position + self._chance.choice((1, 2, 2, 3, 4)))
