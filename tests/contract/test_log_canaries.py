@@ -53,8 +53,7 @@ def positions_out_of_commit_order(patch):
         turns.append(after)
         if len(turns) == 1:
             inserted.wait(5)
-        for position, row in enumerate(rows, after - len(rows)):
-            row["partition"], row["position"] = partition, position
+        rows = [(partition, position, *row) for position, row in enumerate(rows, after - len(rows))]
         with commit.transaction(connection, dialect.begin):
             dialect.insert(connection, commit.RECORDS, rows)
         if len(turns) > 30:

@@ -124,6 +124,8 @@ class Cluster:
                 "enable.idempotence": True,
                 "linger.ms": 5,  # makes larger batches while records are handed over; flushing does not wait for it
                 "message.max.bytes": MAX_RECORD_BYTES,
+                "queue.buffering.max.messages": 0,  # a step is never cut in two
+                "queue.buffering.max.kbytes": (1 << 21) - 1,
                 # Otherwise librdkafka forgets a broker that is away for a moment, and where that was the group's
                 # coordinator `send_offsets_to_transaction` never comes back (its issues 5456, 5511).
                 "metadata.recovery.strategy": "none",

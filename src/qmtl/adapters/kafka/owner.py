@@ -23,7 +23,6 @@ T = TypeVar("T")
 Out = Mapping[tuple[str, Slot], Sequence[Record]]  # the records of a transaction by topic and partition
 COMMIT_ATTEMPTS = 3
 MOST_CALLS = COMMIT_ATTEMPTS + 3  # of the broker, each with its timeout, in one commit
-FULL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,17 @@ class Owner:
     def commit(self, out: Out, consumed: Consumed | None, at: Callable[[Point], None]) -> None:
         """All of `out` and what was `consumed` become visible together, or not at all (C2).
 
-        The offset goes first, since it is what checks the generation, and it is sent even when it has not
-        changed: an empty list would be checked by nobody (C3). Raises Fenced, Unavailable, Unknown as the port says.
+        The offset is what checks the generation, so it is sent even when it has not changed: an empty list would be
+        checked by nobody (C3). Records are on their way meanwhile; each request, the first one too, is refused where
+        the transactional id was taken over. Raises Fenced, Unavailable, Unknown as the port says.
         """
         at(Point.BEGIN)
         try:
             self._producer.begin_transaction()
+            self._hand_over(out)
             if consumed is not None:
                 self._producer.send_offsets_to_transaction([consumed.at], consumed.metadata, self._timeout)
-            self._deliver(out)
+            self._flush()
         except KafkaException as error:
             raise self._aborted(error) from error
         at(Point.OPEN)
@@ -69,29 +70,22 @@ class Owner:
     def close(self) -> None:
         self._producer.close()
 
-    def _deliver(self, out: Out) -> None:
+    def _hand_over(self, out: Out) -> None:
         self._undelivered = None
         for (topic, partition), records in out.items():
-            for record in records:
-                self._produce(topic, partition, record)
+            given = [{"key": each.key, "value": each.value} for each in records]
+            self._producer.produce_batch(topic, given, partition=partition, on_delivery=self._delivered)
+            refused = next((each["_error"] for each in given if "_error" in each), None)
+            if refused is not None:
+                raise KafkaException(refused)
+
+    def _flush(self) -> None:
         with told_as_kafka_does():
             left = self._producer.flush(self._timeout)
         if self._undelivered is not None:
             raise KafkaException(self._undelivered)
         if left:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{left} records were not acknowledged"))
-
-    def _produce(self, topic: str, partition: Slot, record: Record) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    topic, record.value, record.key, partition=partition, on_delivery=self._delivered
-                )
-            except BufferError:  # the queue is full; what is in it is delivered or times out
-                with told_as_kafka_does():
-                    self._producer.poll(FULL_SECONDS)
-            else:
-                return
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:

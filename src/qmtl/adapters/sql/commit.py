@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from qmtl.adapters.sql.dialect import Dialect
+from qmtl.adapters.sql.dialect import Dialect, Row
 from qmtl.adapters.sql.schema import PARTITIONS, RECORDS, SLOTS
 from qmtl.adapters.sql.session import transaction
 from qmtl.core.errors import Fenced
@@ -15,7 +15,7 @@ from qmtl.core.flow.commit import STEP_KEY, Epoch, Position, Record, Slot, Step,
 from qmtl.ports.log import Point
 
 Writes = Mapping[tuple[Topic, Slot], Sequence[Record]]
-Prepared = list[tuple[int, list[dict[str, object]]]]  # rows without position, by partition
+Prepared = list[tuple[int, list[tuple[bytes, bytes]]]]  # keys and values, by partition
 PartitionIds = Mapping[tuple[Topic, int], int]
 At = Callable[
     [Point, Slot], None
@@ -80,17 +80,16 @@ def prepared(ids: PartitionIds, writes: Writes) -> Prepared:
     for at in writes:
         if at not in ids:
             raise ValueError(f"slot {at[1]} is none of the {len(ids) // len(Topic)} of this log")
-        ready.append((ids[at], [{"key": each.key, "value": each.value} for each in writes[at]]))
+        ready.append((ids[at], [(each.key, each.value) for each in writes[at]]))
     return sorted(ready, key=lambda each: each[0])
 
 
 def _write(connection: Connection, dialect: Dialect, writes: Prepared) -> None:
     """Counter rows stay locked to the end: whoever writes later commits later (P5)."""
-    ready: list[dict[str, object]] = []
+    ready: list[Row] = []
     for partition, rows in writes:
         after = connection.execute(COUNT, {"of_partition": partition, "records": len(rows)}).scalar_one()
-        for position, row in enumerate(rows, after - len(rows)):
-            row["partition"], row["position"] = partition, position
-        ready += rows
+        first = after - len(rows)
+        ready += [(partition, position, key, value) for position, (key, value) in enumerate(rows, first)]
     if ready:
         dialect.insert(connection, RECORDS, ready)

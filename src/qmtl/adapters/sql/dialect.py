@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import (
     Connection,
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
-    insert,
     literal,
     literal_column,
 )
@@ -29,6 +28,8 @@ from qmtl.core.errors import UserError
 from qmtl.ports.log import Declared
 
 SCHEMA_LOCK = 0x716D746C  # "qmtl": the number of an advisory lock, released by the transaction's end (C11)
+
+Row: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Dialect(ABC):
         """Only one creates or upgrades, to the end of the transaction."""
 
     @abstractmethod
-    def insert(self, connection: Connection, into: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        """Rows that have all columns of the table."""
+    def insert(self, connection: Connection, into: Table, rows: Sequence[Row]) -> None:
+        """Rows of all columns of the table, in their order."""
 
     @abstractmethod
     def notify(self, connection: Connection, what: str = "") -> None:
@@ -109,8 +110,11 @@ class Sqlite(Dialect):
     def lock_schema(self, connection: Connection) -> None:
         """BEGIN IMMEDIATE has locked it."""
 
-    def insert(self, connection: Connection, into: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        connection.execute(insert(into), list(rows))
+    def insert(self, connection: Connection, into: Table, rows: Sequence[Row]) -> None:
+        """As they are: SQLAlchemy would take each of them apart."""
+        names = [each.name for each in into.columns]
+        text = f"INSERT INTO {into.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+        connection.exec_driver_sql(text, list(rows))
 
     def notify(self, connection: Connection, what: str = "") -> None:
         """Pollers look often."""
@@ -144,13 +148,13 @@ class Postgres(Dialect):
     def lock_schema(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
 
-    def insert(self, connection: Connection, into: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    def insert(self, connection: Connection, into: Table, rows: Sequence[Row]) -> None:
         """One statement over arrays: psycopg sends many in pipeline mode, after which the server does not end
         a session that sleeps in its transaction."""
         columns = {each.name: each.type.compile(dialect=connection.dialect) for each in into.columns}
         arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
         text = f"INSERT INTO {into.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
-        connection.exec_driver_sql(text, tuple([row[name] for row in rows] for name in columns))
+        connection.exec_driver_sql(text, tuple(list(column) for column in zip(*rows, strict=True)))
 
     def notify(self, connection: Connection, what: str = "") -> None:
         connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{what}'")
