@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -73,8 +73,9 @@ class Owner:
     def _hand_over(self, out: Out) -> None:
         self._undelivered = None
         for (topic, partition), records in out.items():
-            given = [{"key": each.key, "value": each.value} for each in records]
-            self._producer.produce_batch(topic, given, partition=partition, on_delivery=self._delivered)
+            given: list[dict[str, Any]] = [{"key": each.key, "value": each.value} for each in records]
+            given[-1]["callback"] = self._delivered  # of another that fails, the commit's failing tells
+            self._producer.produce_batch(topic, given, partition=partition)
             refused = next((each["_error"] for each in given if "_error" in each), None)
             if refused is not None:
                 raise KafkaException(refused)
