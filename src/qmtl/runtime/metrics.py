@@ -34,6 +34,7 @@ class Metrics:
         self.lease_lost = counter("lease_lost", "slots lost to another owner")
         self.commit_duplicate = counter("commit_duplicate", "buckets about to be committed again")
         self.commit_refused = counter("commit_refused", "steps refused: the slot had another owner")
+        self.replay_different = counter("replay_different", "last steps that computed other results again")
         self.node_failed = counter("node_failed", "failures of authors' functions")
         self.lso_lag = gauge("lso_lag", "records behind an open transaction")
         self.commit_latency = Histogram(

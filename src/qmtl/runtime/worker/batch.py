@@ -66,7 +66,13 @@ def batch_of(messages: Sequence[Came], number: Mapping[str, int]) -> Batch:
     counts = [len(rows) for rows in times]
     rows = [np.arange(count) for count in counts] if flat is None else [np.arange(sum(counts))]
     source = np.repeat(np.array([number[one.stream] for one in events], np.int32), counts)
-    columns = (np.full(sum(counts), EVENT, np.uint8), source, _joined(times), _joined(known), _joined(rows))
+    columns: tuple[Array, ...] = (
+        np.full(sum(counts), EVENT, np.uint8),
+        source,
+        _joined(times),
+        _joined(known),
+        _joined(rows),
+    )
     ids, revisions = list[Any]([None] * len(number)), list[Any]([None] * len(number))
     values = [EMPTY] * len(number)
     for one, table in zip(events, tables, strict=True):

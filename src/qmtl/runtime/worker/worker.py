@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from qmtl.core.errors import Corrupt, Fenced, InvariantBroken, QmtlError, Unavailable, Unknown
-from qmtl.core.flow.commit import Batch, Entry, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
+from qmtl.core.flow.commit import Batch, Epoch, Generation, Position, Record, Slot, Step, Taken, Topic
 from qmtl.core.flow.instant import instant_text
 from qmtl.core.graph.ir import Node
 from qmtl.ports.log import Log, Member
@@ -33,7 +33,8 @@ from qmtl.runtime.worker.messages import (
     encoded,
     results_digest,
 )
-from qmtl.runtime.worker.slot import News, SlotState
+from qmtl.runtime.worker.replay import Replay, applied
+from qmtl.runtime.worker.slot import SlotState
 from qmtl.runtime.worker.spread import Spread
 
 _log = logging.getLogger("qmtl.worker")
@@ -55,6 +56,8 @@ class Owned:
     position: Position
     fed: dict[str, int | str]  # by stream
     kept: Kept
+    span: tuple[int, int]  # the positions that the last step with results consumed
+    outputs: bytes  # the digest of those
     silence: Silence | None = None
     drained: bool = False  # its feeds had nothing the last time
 
@@ -238,23 +241,22 @@ class Worker:
         else:
             state = SlotState(slot, self._spread)
         position = Position(0) if step is None else step.position
-        await self._replay(state, at, position)
+        repeated = await Replay(self._log, self._compute, self._poll_seconds).run(
+            state, at, position, known.span
+        )
+        self.counts.replayed += repeated.entries
         if state.inputs != known.inputs:
             raise Corrupt(f"slot {slot}: its input up to {position} is not what was committed")
+        # Another runtime may compute other bits; they are not held against it.
+        if repeated.outputs not in (None, known.outputs) and known.runtime == self._runtime:
+            self.metrics.replay_different.labels(slot).inc()
+            _log.error(
+                "slot %d: what was consumed at %d to %d computes other results than were committed: "
+                "is a function impure? (qmtl verify tells)",
+                *(slot, *known.span),
+            )
         silence = None if self._clock is None else Silence(self._clock)
-        return Owned(state, taken.epoch, position, known.fed, kept, silence)
-
-    async def _replay(self, state: SlotState, at: Position, until: Position) -> None:
-        """What has been consumed and committed: it is computed again, and not told again (C6)."""
-        while at < until:
-            batch = await self._log.read(Topic.SLOTS, state.slot, at)
-            entries = [entry for entry in batch.entries if entry.position < until]
-            if entries:
-                await self._compute(partial(_applied, state, entries))
-                self.counts.replayed += len(entries)
-            if batch.next == at:  # a reader may be shown what is committed a moment later
-                await asyncio.sleep(self._poll_seconds)
-            at = batch.next
+        return Owned(state, taken.epoch, position, known.fed, kept, known.span, known.outputs, silence)
 
     async def _keep(self, owned: Owned, leaving: bool = False) -> None:
         """Take a snapshot where one is due."""
@@ -291,20 +293,24 @@ class Worker:
         fed: dict[str, int | str] | None = None,
     ) -> None:
         """Commit a step with where the feeds are (as `fed` says), and which snapshots there are (C2)."""
-        pointers, since = owned.kept.pointers, self._watch()
-        inputs, outputs = owned.state.inputs, results_digest(step.results)
-        body = encoded(Consumed(owned.fed if fed is None else fed, pointers, inputs, outputs, self._runtime))
+        pointers, began = owned.kept.pointers, self._watch()
+        span, outputs = owned.span, owned.outputs
+        if step.results:
+            span, outputs = (owned.position, step.position), results_digest(step.results)
+        where = owned.fed if fed is None else fed
+        body = encoded(Consumed(where, pointers, owned.state.inputs, outputs, self._runtime, span))
         await member.commit(replace(step, body=body), generation)
-        self.metrics.commit_latency.observe(self._watch() - since)
+        self.metrics.commit_latency.observe(self._watch() - began)
         owned.kept.told = owned.kept.told or owned.kept.pointers is pointers
-        owned.position, owned.fed = step.position, owned.fed if fed is None else fed
+        owned.position, owned.fed = step.position, where
+        owned.span, owned.outputs = span, outputs
         self.counts.steps += 1
 
     async def _advance(self, member: Member, slot: Slot, batch: Batch, generation: Generation) -> bool:
         owned = self._owned.get(slot)
         if owned is None:
             return False
-        news = await self._compute(partial(_applied, owned.state, batch.entries))
+        news = await self._compute(partial(applied, owned.state, batch.entries))
         if news.duplicates:
             self.metrics.commit_duplicate.labels(slot).inc(news.duplicates)
             raise InvariantBroken(f"slot {slot} would commit {news.duplicates} buckets a second time (C1)")
@@ -368,12 +374,6 @@ class Worker:
             caught_up = feed.caught_up
         silent = None if owned.silence is None else owned.silence.of(node, message is not None, caught_up)
         return [one for one in (message, silent) if one is not None], after
-
-
-def _applied(state: SlotState, entries: Iterable[Entry]) -> News:
-    for entry in entries:
-        state.apply(entry.record.value, entry.position)
-    return state.news()
 
 
 async def _beat(member: Member) -> None:
