@@ -1,4 +1,5 @@
-"""Where the time of workload W by row goes, by what the code does: samples of `perf`, a row's worth of microseconds.
+"""Where the time of workload W goes, by row, in blocks, and by row with bars that are missing, late and repeated (W′):
+samples of `perf` by what the code does, in microseconds of a row.
 
 The limit beside it is one fused loop that computes the same outputs and nothing else. Compiled functions are told apart
 by their addresses, so that each sample belongs to the function it fell into, with all that was inlined there.
@@ -14,14 +15,18 @@ import signal
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from numba.core.dispatcher import Dispatcher
 
 import qmtl_forms
 from figures import Figure, case, show
 from harness import console, keep, options
-from workload import Workload, workload
+from workload import Workload, disordered, workload
 
 TITLE = "Where a row goes"
 PER_SECOND = 5_000
@@ -34,6 +39,10 @@ PARTS = {  # by module of the compiled function, then by its name
     "rectangle_kernels": "what closes, and when",
     "status_kernels": "which cells are rows (E5), and what is missing (E6)",
     "correct_kernels": "corrections",
+    "late_kernels": "late and repeated bars, what they change",
+    "tell_kernels": "the ledger of what has changed",
+    "access_kernels": "late and repeated bars, what they change",
+    "direct_kernels": "windows read anew",
     "sums_kernels": "window sums: sma20, zscore60",
     "scan_averages": "scans: ema12, ema26, rsi14",
     "scan_ranges": "scans: ema12, ema26, rsi14",
@@ -42,7 +51,11 @@ PARTS = {  # by module of the compiled function, then by its name
     "map_kernels": "macd",
     "cross_kernels": "mean over the symbols",
 }
-REST = "Python and numpy: the call a row, its arguments"
+REST = "Python and numpy: calls and their arguments"
+SYSTEM = "the system: memory that is new (the ledger of what has changed grows)"
+
+Prepare: TypeAlias = Callable[[], tuple[Any, ...]]  # an engine and what it is given
+Run: TypeAlias = Callable[..., float]  # of that: seconds
 
 
 def main() -> None:
@@ -52,19 +65,34 @@ def main() -> None:
         return
     cases = {}
     for size in ("small",) if given.quick else given.sizes:
-        of = workload(size)
-        figures = _figures(of, 2 if given.quick else RUNS)
-        show(f"{TITLE}: {of.symbols} symbols × {of.rows:,} minutes", figures)
-        cases[f"{size}: {of.symbols} symbols"] = case(figures, rows=of.rows)
+        for label, (of, prepare, run) in _ways(size).items():
+            figures = _figures(of, 2 if given.quick else RUNS, prepare, run)
+            name = f"{label}, {of.symbols} symbols × {of.rows:,} minutes"
+            show(f"{TITLE}: {name}", figures)
+            cases[name] = case(figures, rows=of.rows)
     keep("profile", TITLE, cases, given)
 
 
-def _figures(of: Workload, runs: int) -> dict[str, Figure]:
-    qmtl_forms.rows(of)  # compiles
+def _ways(size: str) -> dict[str, tuple[Workload, Prepare, Run]]:
+    order, late = workload(size), disordered(size)
+    found: dict[str, tuple[Workload, Prepare, Run]] = {
+        "by row": (order, lambda: qmtl_forms.prepared(order), qmtl_forms.by_row)
+    }
+    if size != "small":
+        whole, minutes = [(0, order.bars)], list(pairwise(late.arrivals.offsets.tolist()))
+        blocks = partial(qmtl_forms.prepared_batches, order, whole, in_order=True)
+        disorder = partial(qmtl_forms.prepared_batches, late, minutes)
+        found["in blocks"] = (order, blocks, qmtl_forms.by_batch)
+        found["by row, W′"] = (late, disorder, qmtl_forms.by_batch)
+    return found
+
+
+def _figures(of: Workload, runs: int, prepare: Prepare, run: Run) -> dict[str, Figure]:
+    run(*prepare())  # compiles
     names = _compiled()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "perf.data"
-        seconds = _sampled(of, runs, data)
+        seconds = _sampled([prepare() for _ in range(runs)], run, data)
         samples = _samples(data, names)
     row, whole, parts = seconds / runs / of.rows * 1e6, samples.total(), Counter[str]()
     for name, count in samples.items():
@@ -74,7 +102,7 @@ def _figures(of: Workload, runs: int) -> dict[str, Figure]:
         mine = sorted(
             (name for name in samples if _part(name) == part), key=samples.__getitem__, reverse=True
         )
-        most = "" if part == REST else f"; most in {', '.join(mine[:3])}"
+        most = "" if part in (REST, SYSTEM) else f"; most in {', '.join(mine[:3])}"
         figures[part] = Figure(row * count / whole, "µs", note=f"{count / whole:.0%}{most}")
     return figures
 
@@ -92,17 +120,16 @@ def _compiled() -> list[tuple[int, str]]:
 
 
 def _part(name: str) -> str:
-    return PARTS.get(name.partition(".")[0], REST if name == REST else "other compiled code")
+    return PARTS.get(name.partition(".")[0], name if name in (REST, SYSTEM) else "other compiled code")
 
 
-def _sampled(of: Workload, runs: int, data: Path) -> float:
+def _sampled(given: Sequence[tuple[Any, ...]], run: Run, data: Path) -> float:
     """Seconds of the calls, while perf looks on."""
-    given = [qmtl_forms.prepared(of) for _ in range(runs)]
     command = ["perf", "record", "-q", "-F", str(PER_SECOND), "-p", str(os.getpid()), "-o", str(data)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as perf:
         while not data.exists() and perf.poll() is None:
             pass
-        seconds = sum(qmtl_forms.by_row(*each) for each in given)
+        seconds = sum(run(*each) for each in given)
         perf.send_signal(signal.SIGINT)
         perf.wait()
     return seconds
@@ -120,7 +147,9 @@ def _samples(data: Path, names: list[tuple[int, str]]) -> Counter[str]:
             continue
         address, symbol = int(fields[0], 16), fields[1]
         at = bisect.bisect_right(starts, address) - 1
-        if symbol == "[unknown]" and ".so" not in line and "python" not in line and at >= 0:
+        if "[kernel" in line:
+            found[SYSTEM] += 1
+        elif symbol == "[unknown]" and ".so" not in line and "python" not in line and at >= 0:
             found[names[at][1]] += 1
         else:
             found[REST] += 1

@@ -106,14 +106,26 @@ def _ends(of: Workload) -> Batch:
 
 
 def _run(of: Workload, cuts: Iterable[tuple[int, int]], in_order: bool = False) -> tuple[float, Outputs]:
+    engine, batches = prepared_batches(of, cuts, in_order)
+    return by_batch(engine, batches), _outputs(of, engine)
+
+
+def prepared_batches(
+    of: Workload, cuts: Iterable[tuple[int, int]], in_order: bool = False
+) -> tuple[Engine, list[Batch]]:
+    """An engine, and what it is given in so many calls."""
     batches, engine = _batches(of, cuts, in_order), _engine(of)
     if of.disordered:  # nobody waits any longer for what is missing at the end
         batches.append(_ends(of))
+    return engine, batches
+
+
+def by_batch(engine: Engine, batches: list[Batch]) -> float:
+    """Seconds of all calls."""
     began = perf_counter()
     for batch in batches:
         engine.advance(batch)
-    seconds = perf_counter() - began
-    return seconds, _outputs(of, engine)
+    return perf_counter() - began
 
 
 def _outputs(of: Workload, engine: Engine) -> Outputs:

@@ -27,8 +27,8 @@ TEXT = {
     "rows": "All symbols of a minute at once, one minute after the other. The *limit* is the same recurrences in one "
     "compiled loop, called once for each minute, with none of the rules: nothing can be late, missing or corrected. "
     "*csp around the limit* is that loop inside one csp node.",
-    "profile": "Samples of the same runs by row, by what the code does, in microseconds of a row. With perf beside "
-    "it a row takes longer than above.",
+    "profile": "Samples of the runs by row, in blocks and of W′, by what the code does, in microseconds of a row. With "
+    "perf beside it a row takes longer than above.",
     "blocks": "The whole history is there. The *limit* is the same compiled loop over blocks of 512 minutes.",
     "events": "One bar of one symbol at a time, symbols in random order within each minute.",
     "disorder": "qmtl by row: 2 % of the bars missing, 0.5 % late by 1 to 100 bars, 0.1 % delivered twice, late ones "
@@ -54,6 +54,9 @@ TEXT = {
     "too. S3 is a server on the same machine.",
     "kafka": "A broker on the same machine. A commit is a transaction of so many records of 100 bytes with the slot's "
     "position and step record; the plain producer is idempotent and flushes at the same points.",
+    "commits": "A step and its records in one transaction, fenced and counted, against `executemany` into a table.",
+    "scaling": "Nodes of a Python function over files that grow, from the rows' being there to the last commit, by one "
+    "process and by two that share eight slots in SQLite.",
     "takeover": "From SIGKILL to a committed step of the successor, a member of the group that polls and is told "
     "of nothing. The broker waits for a session of six seconds before it gives the slot away.",
     "worker": "Workload W, read by one worker in records of 1,000 bars, every bucket of every node committed and read "

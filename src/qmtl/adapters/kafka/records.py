@@ -57,9 +57,6 @@ class TopicRecords:
         self._next = max(start, reached)  # it passes over what is not delivered
         return found, self._next, self._ended
 
-    def close(self) -> None:
-        self._consumer.close()
-
     def _go_to(self, start: int) -> None:
         at = TopicPartition(self._topic, 0)
         first, _ = self._consumer.get_watermark_offsets(at, timeout=TIMEOUT_SECONDS)
