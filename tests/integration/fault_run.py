@@ -55,6 +55,7 @@ class Told:
     struck: list[tuple[float, str]]  # seconds since the beginning
     ended: list[str]  # of workers that ended by themselves: the last of what they said
     duplicates: float  # commit_duplicate_total of the workers that were left
+    different: float  # their replay_different_total
     starts: int = 0
 
     @property
@@ -119,13 +120,16 @@ class Run:
             await asyncio.sleep(LOOK_SECONDS)
         healed = stopwatch() - healing
         told = await asyncio.gather(*(each.leave() for each in self.crew.workers))
-        duplicates = sum(each["metrics"].get("commit_duplicate_total", 0.0) for each in told)
+        duplicates, different = (
+            sum(each["metrics"].get(name, 0.0) for each in told)
+            for name in ("commit_duplicate_total", "replay_different_total")
+        )
         found = await checked(self.log, self.reach.url, self.place, spread)
         struck = [(at - self.began, kind.value) for at, kind in faults.at]
         ends = healing - self.began, healed
         return Told(
             found, faults.count, faults.missed, *ends, self.progress, struck, self.ended, duplicates,
-            sum(each.starts for each in self.crew.workers),
+            different, sum(each.starts for each in self.crew.workers),
         )  # fmt: skip
 
     async def _first_steps(self) -> None:
@@ -218,7 +222,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         told = fault_run(given.kind, folder, seconds=given.seconds, rows=given.rows, seed=given.seed)
         print(told)
-        sys.exit(bool(told.found.wrong or told.duplicates))
+        sys.exit(bool(told.found.wrong or told.duplicates or told.different))
 
 
 if __name__ == "__main__":

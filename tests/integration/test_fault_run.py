@@ -13,7 +13,7 @@ LEAST_BUCKETS = 100_000
 def sound(told: Told, faults: int, inside: int) -> None:
     print(told)
     assert told.found.wrong == []
-    assert told.duplicates == 0.0
+    assert told.duplicates == told.different == 0.0
     assert told.ended == [], "workers that ended by themselves"
     assert told.faults.total() >= faults
     assert told.inside >= inside

@@ -108,8 +108,8 @@ class Correction(msgspec.Struct, tag="correction", array_like=True, frozen=True)
 class Consumed(msgspec.Struct, array_like=True, frozen=True):
     """The body of a step record: where each stream's feed is, the slot's snapshots, newest first (C2, C7), and what the
     step can be held to (C1): `inputs`, of all records of the partition up to the position, each digest over the one
-    before and the record; `outputs`, of the results of those at the positions `span`: this step's, or those of the last
-    one that had any; `runtime`, the fingerprint it was computed by.
+    before and the record; `outputs`, of the step's results; `runtime`, the fingerprint it was computed by. `told`: the
+    last step that had results, this one or another before: from and up to which position, and its `outputs`.
     """
 
     fed: dict[str, int | str]
@@ -117,7 +117,7 @@ class Consumed(msgspec.Struct, array_like=True, frozen=True):
     inputs: bytes = b""
     outputs: bytes = b""
     runtime: str = ""
-    span: tuple[int, int] = (0, 0)  # from, and up to
+    told: tuple[int, int, bytes] = (0, 0, b"")
 
 
 Message = Plan | Events | Finished | Clock | Slices | Resume

@@ -56,8 +56,9 @@ class Owned:
     position: Position
     fed: dict[str, int | str]  # by stream
     kept: Kept
-    span: tuple[int, int]  # the positions that the last step with results consumed
-    outputs: bytes  # the digest of those
+    told: tuple[
+        int, int, bytes
+    ]  # the last step with results: from and up to which position, and their digest
     silence: Silence | None = None
     drained: bool = False  # its feeds had nothing the last time
 
@@ -241,22 +242,22 @@ class Worker:
         else:
             state = SlotState(slot, self._spread)
         position = Position(0) if step is None else step.position
-        repeated = await Replay(self._log, self._compute, self._poll_seconds).run(
-            state, at, position, known.span
-        )
+        first, last, outputs = known.told
+        replay = Replay(self._log, self._compute, self._poll_seconds)
+        repeated = await replay.run(state, at, position, (first, last))
         self.counts.replayed += repeated.entries
         if state.inputs != known.inputs:
             raise Corrupt(f"slot {slot}: its input up to {position} is not what was committed")
         # Another runtime may compute other bits; they are not held against it.
-        if repeated.outputs not in (None, known.outputs) and known.runtime == self._runtime:
+        if repeated.outputs not in (None, outputs) and known.runtime == self._runtime:
             self.metrics.replay_different.labels(slot).inc()
             _log.error(
                 "slot %d: what was consumed at %d to %d computes other results than were committed: "
                 "is a function impure? (qmtl verify tells)",
-                *(slot, *known.span),
+                *(slot, first, last),
             )
         silence = None if self._clock is None else Silence(self._clock)
-        return Owned(state, taken.epoch, position, known.fed, kept, known.span, known.outputs, silence)
+        return Owned(state, taken.epoch, position, known.fed, kept, known.told, silence)
 
     async def _keep(self, owned: Owned, leaving: bool = False) -> None:
         """Take a snapshot where one is due."""
@@ -294,16 +295,13 @@ class Worker:
     ) -> None:
         """Commit a step with where the feeds are (as `fed` says), and which snapshots there are (C2)."""
         pointers, began = owned.kept.pointers, self._watch()
-        span, outputs = owned.span, owned.outputs
-        if step.results:
-            span, outputs = (owned.position, step.position), results_digest(step.results)
-        where = owned.fed if fed is None else fed
-        body = encoded(Consumed(where, pointers, owned.state.inputs, outputs, self._runtime, span))
+        outputs, where = results_digest(step.results), owned.fed if fed is None else fed
+        told = (int(owned.position), int(step.position), outputs) if outputs else owned.told
+        body = encoded(Consumed(where, pointers, owned.state.inputs, outputs, self._runtime, told))
         await member.commit(replace(step, body=body), generation)
         self.metrics.commit_latency.observe(self._watch() - began)
         owned.kept.told = owned.kept.told or owned.kept.pointers is pointers
-        owned.position, owned.fed = step.position, where
-        owned.span, owned.outputs = span, outputs
+        owned.position, owned.fed, owned.told = step.position, where, told
         self.counts.steps += 1
 
     async def _advance(self, member: Member, slot: Slot, batch: Batch, generation: Generation) -> bool:
