@@ -1,7 +1,7 @@
 """The first run of a strategy compiles what it uses: people are told, and a second process helps.
 
-A run compiles its operators first and the engine's driver last. The helper begins with the driver and goes the other
-way; what one has compiled the other takes from the cache on disk.
+A run compiles its operators first, then parts of the engine, and the account's last. The helper begins with the
+engine's driver and goes on with the account; what one has compiled the other takes from the cache on disk.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from typing import Any
 
 
 def ahead() -> None:
-    """Compile the engine, last part first."""
+    """Compile the engine's largest part, the account, and what may be left of the engine."""
+    from qmtl.core.control.costs import Costs
+    from qmtl.core.control.portfolio import simulate
+    from qmtl.core.control.round_trips import round_trips
     from qmtl.core.flow import address_kernels as addresses
     from qmtl.core.flow.correct_kernels import correct_group
     from qmtl.core.flow.drive_kernels import drive
     from qmtl.core.flow.rectangle_kernels import close_rectangle
 
     drive.compile(addresses.DRIVE)
+    round_trips(simulate([], Costs(), 0, 1).fills)
     addresses.address_of(correct_group, addresses.CORRECT)
     addresses.address_of(close_rectangle, addresses.PART)
 
