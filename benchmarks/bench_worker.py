@@ -136,7 +136,7 @@ def main() -> None:
         figures = _figures(of, given.rounds)
         label = f"{of.symbols} symbols × {of.rows:,} minutes"
         show(f"{TITLE}: {label}", figures)
-        cases[label] = case(figures, symbols=of.symbols, rows=of.rows, bars=of.bars)
+        cases[label] = case(figures, symbols=of.symbols, rows=of.rows)
     keep("worker", TITLE, cases, given)
 
 
