@@ -165,11 +165,32 @@ def test_files_of_a_folder_follow_each_other_by_name(stream: tuple[Node, Wanted]
     put("_2024-02.csv", (2, 3.0))
     (tmp_path / "notes.md").write_text("nothing")
     found, after = all_of(feed)
-    assert (found, after) == ([(1, 1.0), (0, 2.0)], "2024-01.csv:2")
+    assert (found, after) == ([(1, 1.0), (0, 2.0)], "2024-01.csv:all")
     (tmp_path / "_2024-02.csv").rename(tmp_path / "2024-02.csv")
     put("2024-03.csv", (3, 4.0))
     other = GrowingFolder(*stream, tmp_path, Reading(), lambda: NOW)
-    assert all_of(other, after) == ([(2, 3.0), (3, 4.0)], "2024-03.csv:1")
+    assert all_of(other, after) == ([(2, 3.0), (3, 4.0)], "2024-03.csv:all")
+
+
+def test_a_file_of_a_folder_may_go_once_it_was_read_to_its_end_and_not_before(
+    stream: tuple[Node, Wanted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qmtl.runtime.worker.growing.CHUNK", 2)
+    wanted = [(n, float(n)) for n in range(3)]
+    path = tmp_path / "1.csv"
+    path.write_text(HEAD + "".join(line(*one) for one in wanted))
+    (tmp_path / "2.csv").write_text(HEAD + line(3, 3.0))
+
+    def feed() -> GrowingFolder:
+        return GrowingFolder(*stream, tmp_path, Reading(), lambda: NOW)
+
+    _, half = feed().read(0)
+    message, whole = feed().read(half)
+    assert (rows(message), half, whole) == (wanted[2:], "1.csv:2", "1.csv:all")
+    path.unlink()
+    with pytest.raises(UserError, match="gone that was not read to its end"):
+        feed().read(half)
+    assert all_of(feed(), whole) == ([(3, 3.0)], "2.csv:all")
 
 
 class Listed:

@@ -135,14 +135,10 @@ class Cluster:
         )
 
     def transactions(self, transactional_id: str) -> dict[str, Any]:
-        return (
-            self.producer()
-            | {
-                "linger.ms": 5,  # records wait until their partition is in the transaction, and are all there by then
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-                "transactional.id": transactional_id,
-            }
-        )
+        return self.producer() | {
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            "transactional.id": transactional_id,
+        }
 
 
 def _tell(error: KafkaError) -> None:

@@ -15,6 +15,7 @@ from qmtl.runtime.worker.feed import CHUNK, Feed, Now, came, events_of
 from qmtl.runtime.worker.messages import Events
 
 PIECE_BYTES = 256 << 10  # of a file, at a time
+ALL = "all"
 
 
 class GrowingFile(Feed):
@@ -95,7 +96,8 @@ class GrowingFile(Feed):
 
 
 class GrowingFolder(Feed):
-    """A folder to which files are added, each complete and named after those before: positions are `name:rows`.
+    """A folder to which files are added, each complete and named after those before: positions are `name:rows`, and
+    `name:all` once there are no more, from when on the file may go.
 
     A file must come by renaming; names that begin with `.` or `_`, or whose ending is of no table, are passed over.
     """
@@ -115,13 +117,24 @@ class GrowingFolder(Feed):
     def rows(self, position: int | str) -> tuple[Source | None, int | str]:
         """The rows that follow `position`, and the position after them."""
         name, _, number = str(position).rpartition(":")
-        row = int(number)
-        for each in self._names(name):
+        names = self._names(name)
+        if name and number != ALL and name not in names:
+            raise UserError(
+                "a file is gone that was not read to its end",
+                place=str(self._path / name),
+                value=f"{number} rows were read",
+                cure="put it back; a file may go once it was read to its end",
+            )
+        for each in names:
+            begin = 0
+            if each == name:
+                if number == ALL:
+                    continue
+                begin = int(number)
             source = self._source(each)
-            begin = row if each == name else 0
-            if begin < len(source.event_ns):
-                end = min(begin + CHUNK, len(source.event_ns))
-                return _part(source, begin, end), f"{each}:{end}"
+            count = len(source.event_ns)
+            end = min(begin + CHUNK, count)
+            return _part(source, begin, end), f"{each}:{ALL if end == count else end}"
         return None, position
 
     def _names(self, first: str) -> list[str]:
