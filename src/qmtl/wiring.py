@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,16 @@ from qmtl.settings import OFF, Settings, parse
 if TYPE_CHECKING:
     from qmtl.core.flow.reuse import Reuse
     from qmtl.ports.blobs import Blobs
+    from qmtl.ports.lease import Leases
     from qmtl.ports.log import Log
     from qmtl.ports.records import Records
+    from qmtl.runtime.worker.starting import Beside
 
 
 wall_clock = time_ns  # ns since 1970, of this machine: what comes is stamped with it
 ON = ("1", "true", "yes")
+DATABASES = ("sqlite", "postgresql")
+LOOK_SECONDS = 0.05  # how often slices that others compute are looked for, at most
 
 
 def settings() -> Settings:
@@ -80,6 +85,42 @@ def snapshot_store(given: str | None = None) -> Blobs | None:
     return blobs(where) if where else None
 
 
+def beside(url: str | None = None) -> Beside | None:
+    """What history is computed with beside the slots: leases in the database at `url` (None: as settings say of the
+    log); None where that is no database.
+    """
+    from qmtl.adapters.sql.leases import SqlLeases
+    from qmtl.runtime.here import Here
+    from qmtl.runtime.progress import stopwatch
+    from qmtl.runtime.slices import SliceCache
+    from qmtl.runtime.worker.starting import Beside
+
+    where = settings().log if url is None else url
+    if where.partition("://")[0].partition("+")[0] not in DATABASES:
+        return None
+
+    async def leases(names: Iterable[str]) -> Leases:
+        return await SqlLeases.open(database(where), names)
+
+    def slices(store: Blobs) -> SliceCache:
+        return SliceCache(store, Here(), watch=stopwatch, look_seconds=LOOK_SECONDS)
+
+    return Beside(leases, slices)
+
+
+def database(where: str) -> str:
+    """The URL of a database, with the folder made where it is a file. Raises UserError."""
+    scheme, _, rest = where.partition("://")
+    if scheme != "sqlite" or not rest.startswith("/"):
+        return where
+    file = Path(rest[1:]).expanduser()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"no folder for the log: {error.strerror}", place="log", value=str(file)) from None
+    return f"sqlite:///{file}"
+
+
 async def log(url: str | None = None) -> Log:
     """The transactional log at a URL, made where it is not there: `sqlite:///file`, `postgresql://…`, `kafka://host:port`.
 
@@ -94,21 +135,12 @@ async def log(url: str | None = None) -> Log:
 
         host, _, name = rest.partition("/")
         return await KafkaLog.create(Cluster(host, name or "qmtl"), CLUSTER)
-    if scheme.partition("+")[0] not in ("sqlite", "postgresql"):
+    if scheme.partition("+")[0] not in DATABASES:
         cure = "sqlite:///file, postgresql://user@host/database or kafka://host:port/name"
         raise UserError("not the URL of a log", place="log", value=scheme, cure=cure)
     from qmtl.adapters.sql.log import SqlLog
 
-    if scheme == "sqlite" and rest.startswith("/"):
-        file = Path(rest[1:]).expanduser()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"no folder for the log: {error.strerror}", place="log", value=str(file)
-            ) from None
-        where = f"sqlite:///{file}"
-    return await SqlLog.open(where)
+    return await SqlLog.open(database(where))
 
 
 def topic_records(url: str) -> Records:

@@ -131,6 +131,14 @@ def worker(
             "(--data ID=kafka://host:port/topic)",
         ),
     ] = False,
+    history: Annotated[
+        list[str],
+        typer.Option(
+            "--history",
+            metavar="ID=PATH",
+            help="what came before, of a stream that is followed: files that are there",
+        ),
+    ] = [],  # noqa: B006
     replay: Annotated[
         float | None,
         typer.Option(
@@ -155,7 +163,7 @@ def worker(
     from qmtl.cli.worker import Asked, work
 
     where = (data, catalog, tz, stamp, log, lease)
-    asked = Asked(*where, idle, snapshots, snapshot_every, retries, metrics, follow, replay, origin)
+    asked = Asked(*where, idle, snapshots, snapshot_every, retries, metrics, follow, history, replay, origin)
     counts = work(strategy_from(file, sets), asked, quiet=as_json)
     if as_json:
         _document(counts)

@@ -15,15 +15,16 @@ from rich.console import Console
 
 from qmtl import UserError
 from qmtl.cli.backtest import data_of
+from qmtl.cli.loading import pairs_of
 from qmtl.runtime.compiling import when_compiling
 from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.worker.feed import Pace
-from qmtl.runtime.worker.live import live_feeds, live_spread
-from qmtl.runtime.worker.starting import Manner, answered, made, worker_over
+from qmtl.runtime.worker.live import live_feeds, live_spread, past_of
+from qmtl.runtime.worker.starting import Manner, answered, made, worker_over, worker_with_history
 from qmtl.runtime.worker.worker import Worker
 from qmtl.sdk.runner import concrete, loaded
 from qmtl.sdk.strategy import Strategy
-from qmtl.wiring import leased, snapshot_store, topic_records, wall_clock
+from qmtl.wiring import beside, leased, snapshot_store, topic_records, wall_clock
 from qmtl.wiring import log as open_log
 
 MOST_PORT = 65535
@@ -45,6 +46,7 @@ class Asked:
     retries: int
     metrics: str | None
     follow: bool
+    history: Sequence[str]
     replay: float | None
     origin: str | None
 
@@ -68,6 +70,13 @@ def _over_files(strategy: Strategy, asked: Asked) -> Make:
         raise UserError(
             "files that are there say it themselves", place="--origin", cure="it goes with --follow"
         )
+    if asked.history:
+        raise UserError(
+            "what came before is for streams that go on",
+            place="--history",
+            value=asked.history[0],
+            cure="it goes with --follow; files that are there are --data",
+        )
     graphs, arrivals = loaded(*concrete(strategy, data_of(asked.data, asked.catalog, asked.tz, asked.stamp)))
     if asked.replay is not None and asked.replay <= 0:
         raise UserError(
@@ -76,7 +85,7 @@ def _over_files(strategy: Strategy, asked: Asked) -> Make:
     pace = None if asked.replay is None else Pace(asked.replay)
 
     async def make(log: Any, name: str, manner: Manner) -> Worker:
-        return worker_over(log, graphs, arrivals, name, replace(manner, pace=pace))
+        return await worker_over(log, graphs, arrivals, name, replace(manner, pace=pace))
 
     return make
 
@@ -97,9 +106,17 @@ def _live(strategy: Strategy, asked: Asked) -> Make:
     graphs, data = concrete(strategy, given)
     feeds = live_feeds(graphs, data, topics, wall_clock, asked.tz, asked.stamp)
 
+    past = None
+    if asked.history:
+        before = data_of(asked.history, None, asked.tz, asked.stamp)
+        past = past_of(graphs, before, pairs_of(asked.history, "--history"))
+
     async def make(log: Any, name: str, manner: Manner) -> Worker:
-        laid = await live_spread(log, graphs, feeds, asked.origin)
-        return made(log, laid, feeds, name, replace(manner, clock=wall_clock))
+        laid = await live_spread(log, graphs, feeds, asked.origin, past)
+        manner = replace(manner, clock=wall_clock)
+        if past is None:
+            return made(log, laid, feeds, name, manner)
+        return await worker_with_history(log, laid, feeds, past, name, manner)
 
     return make
 
@@ -111,7 +128,12 @@ async def _work(make: Make, asked: Asked, console: Console) -> dict[str, Any]:
         if asked.lease is not None:
             log = await answered(partial(leased, log, asked.lease, asked.log or "qmtl"), say)
         name = f"{socket.gethostname()}/{os.getpid()}"
-        manner = Manner(snapshot_store(asked.snapshots), asked.snapshot_every, asked.retries)
+        manner = Manner(
+            snapshot_store(asked.snapshots),
+            asked.snapshot_every,
+            asked.retries,
+            beside=beside(asked.lease or asked.log),
+        )
         worker = await make(log, name, manner)
         if asked.metrics is not None:
             host, port = address(asked.metrics)

@@ -36,6 +36,7 @@ from qmtl.ports.blobs import Blobs
 
 CHEAP = 0.0005  # seconds; finding, reading and verifying a slice takes about a third of it
 PACK_BYTES = 1 << 20
+PACKS = 64  # that were read and are kept in memory
 PACK_SECONDS = 0.5  # of computing that a kill may cost
 FOLDER = "slices/"
 DISOWNED = "disowned/"
@@ -155,9 +156,11 @@ class SliceCache:
         cheap: float = CHEAP,
         span: int = SPAN,
         pack_seconds: float = PACK_SECONDS,
+        look_seconds: float | None = None,
     ) -> None:
         """`watch`: a stopwatch in seconds; `check`: the share of hits computed again; `span`: buckets of a slice;
-        `pack_seconds`: of computing after which what was computed is made durable."""
+        `pack_seconds`: of computing after which what was computed is made durable; `look_seconds`: how often to look
+        for what others have computed meanwhile, if at all."""
         self._store, self._runtime, self._watch = store, runtime, watch
         self._check, self._cheap, self._pack_seconds, self.span = check, cheap, pack_seconds, span
         self.events: list[Event] = []
@@ -168,6 +171,8 @@ class SliceCache:
         self._trusted: dict[tuple[str, str], bool] = {}  # node and another's scope: whether they agree
         self._asked: _Asked | None = None
         self._pack = _Pack()
+        self._look_seconds, self._looked = look_seconds, watch()
+        self._records: set[str] = set()  # that were read
         self._away: list[str] = []  # what the store said when it could not be used
         self._load()
 
@@ -179,6 +184,9 @@ class SliceCache:
             return None
         since, key, scope = self._watch(), self.key(node, window), self._runtime.scope(node)
         theirs = self._scope_of(key, node, scope)
+        if theirs is None and self._look_seconds is not None and since - self._looked >= self._look_seconds:
+            self._load()
+            theirs, self._looked = self._scope_of(key, node, scope), self._watch()
         known = None if theirs is None else self._read(key, theirs, node, rows)
         trusted = theirs == scope or (node.node_id, theirs) in self._trusted
         if known is None or theirs is None or not trusted or self._chosen(key):
@@ -258,6 +266,9 @@ class SliceCache:
         for name in self._store.list_records(DISOWNED):
             self._salts[name.removeprefix(DISOWNED)] = self._store.get_record(name)
         for name in self._store.list_records(FOLDER):
+            if name in self._records:
+                continue
+            self._records.add(name)
             try:
                 self._learn(msgspec.msgpack.decode(self._store.get_record(name), type=Actions))
             except (Corrupt, msgspec.DecodeError):
@@ -271,6 +282,8 @@ class SliceCache:
         try:
             if pack not in self._packs:
                 self._packs[pack] = self._store.get(pack)
+                if len(self._packs) > PACKS:
+                    del self._packs[next(iter(self._packs))]
         except Missing:
             self.counts.dangling += 1
         except Corrupt:

@@ -86,7 +86,7 @@ class Place:
     def spread(self, slots: int) -> Spread:
         """Its nodes over so many slots, as workers lay them out."""
         graphs, arrivals = loaded(*concrete(strategy_from(str(self.folder / FILE)), self.catalog))
-        return laid_out(slots, graphs, arrivals)[0]
+        return laid_out(slots, graphs, arrivals)
 
     @cached_property
     def oracle(self) -> dict[tuple[str, int], Table]:

@@ -15,6 +15,7 @@ from qmtl.runtime.worker.messages import Clock, Events, Finished, encoded
 Array = np.ndarray[Any, Any]
 Came: TypeAlias = Events | Finished | Clock
 EMPTY = np.zeros((0, 1))
+EVENTS, HISTORY = b"events", b"history"  # keys of records
 RECORD_BYTES = 6 << 20  # of events, at most, but for one stream's alone
 
 
@@ -33,8 +34,11 @@ class Batch:
     flat: Array | None
 
 
-def records_of(messages: Sequence[Came]) -> list[Record]:
-    """Records of the messages of several streams; what is in one of them is applied together."""
+def records_of(messages: Sequence[Came], history: bool = False) -> list[Record]:
+    """Records of the messages of several streams; what is in one of them is applied together.
+
+    `history`: they are of a past whose slices are computed beside the slots.
+    """
     found: list[list[Came]] = []
     room = 0
     for one in messages:
@@ -44,7 +48,7 @@ def records_of(messages: Sequence[Came]) -> list[Record]:
             room = RECORD_BYTES
         found[-1].append(one)
         room -= size
-    return [Record(b"events", encoded(some)) for some in found]
+    return [Record(HISTORY if history else EVENTS, encoded(some)) for some in found]
 
 
 def batch_of(messages: Sequence[Came], number: Mapping[str, int]) -> Batch:

@@ -26,6 +26,7 @@ class Feed(ABC):
     """
 
     caught_up = True  # whether nothing was left to read the last time: a stream is not idle otherwise (E11)
+    history = False  # whether what was read last is of a past that is computed beside the slots (C10)
 
     @abstractmethod
     def read(self, position: int | str) -> tuple[Events | Finished | None, int | str]:
@@ -83,10 +84,15 @@ class TableFeed(Feed):
             return None, position
         if position == count:
             return Finished(self._node_id), position + 1
-        part = slice(position, min(position + self._chunk, self._come(position)))
-        if part.stop <= position:
-            return None, position
-        events = Events(
+        stop = self._stop(position)
+        return (self._events(slice(position, stop)), stop) if stop > position else (None, position)
+
+    def _stop(self, position: int) -> int:
+        """Up to which row to read, from one that is there."""
+        return min(position + self._chunk, self._come(position))
+
+    def _events(self, part: slice) -> Events:
+        return Events(
             self._node_id,
             self._event_ns[part].tobytes(),
             self._available_ns[part].tobytes(),
@@ -94,7 +100,6 @@ class TableFeed(Feed):
             None if self._ids is None else self._ids[part].tolist(),
             None if self._revisions is None else self._revisions[part].astype(np.int64).tobytes(),
         )
-        return events, part.stop
 
     def _come(self, position: int) -> int:
         """How many rows are there by now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,16 @@ from qmtl.core.flow.timeline import FOREVER
 from qmtl.core.graph.ir import Graph, Node
 from qmtl.ports.log import Log
 from qmtl.ports.records import Records
+from qmtl.runtime.arrivals import Arrivals
 from qmtl.runtime.backtest import unique_nodes, wanted_sources
 from qmtl.runtime.progress import stopwatch
-from qmtl.runtime.sources import growing
+from qmtl.runtime.sources import growing, load
 from qmtl.runtime.sources_table import Wanted
 from qmtl.runtime.worker.feed import Feed, Now
 from qmtl.runtime.worker.growing import GrowingFile, GrowingFolder
 from qmtl.runtime.worker.messages import Events, Plan, decoded
 from qmtl.runtime.worker.spread import STREAMS, Spread, spread
+from qmtl.runtime.worker.starting import data_digests
 from qmtl.runtime.worker.topic import TopicFeed
 
 FIRST_SECONDS, LOOK_SECONDS = 10.0, 0.1
@@ -62,20 +64,41 @@ def live_feeds(
 
 
 async def live_spread(
-    log: Log, graphs: Iterable[Graph], feeds: Mapping[str, Feed], origin: str | None = None
+    log: Log,
+    graphs: Iterable[Graph],
+    feeds: Mapping[str, Feed],
+    origin: str | None = None,
+    history: Arrivals | None = None,
 ) -> Spread:
     """The nodes over the slots of a log. A stream's origin (E10) is the one that the log has; in a new log it is
-    `origin`, or else the first event's time. Raises UserError, Unavailable.
+    `origin`, or else the first event's time, of `history` where that has any. Raises UserError, Unavailable.
     """
+    begun = {} if history is None else history.earliest()
     graphs, given = list(graphs), None if origin is None else parse_instant(origin, "origin")
     known = await registered(log)
     origins = {}
     for node, wanted in streams_of(graphs):
         at = known.get(node.node_id, given)
+        at = begun.get(wanted.key) if at is None else at
         if at is None:
             at = await _first(feeds[node.node_id], wanted)
         origins[node.node_id] = at - at % (wanted.interval_ns or 1)
-    return spread(unique_nodes(graphs).values(), log.slots, origins, FOREVER)
+    data = [] if history is None else data_digests(history)
+    return spread(unique_nodes(graphs).values(), log.slots, origins, FOREVER, data)
+
+
+def past_of(graphs: Iterable[Graph], data: object, given: Collection[str]) -> Arrivals:
+    """What came before, of the streams `given`, which is in `data`. Raises UserError."""
+    read = [wanted for _, wanted in streams_of(graphs)]
+    unknown = {*given} - {wanted.id for wanted in read}
+    if unknown:
+        raise UserError(
+            "no strategy reads this stream",
+            place="history",
+            value=min(unknown),
+            cure="name one that is followed",
+        )
+    return load(data, [wanted for wanted in read if wanted.id in given], finished=False)
 
 
 async def registered(log: Log) -> dict[str, int]:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from qmtl.core.flow.commit import Entry, Position, Slot, Topic
 from qmtl.ports.log import Log
+from qmtl.runtime.worker.batch import HISTORY
 from qmtl.runtime.worker.keeping import Compute
 from qmtl.runtime.worker.messages import results_digest
 from qmtl.runtime.worker.slot import News, SlotState
@@ -63,5 +64,5 @@ class Replay:
 def applied(state: SlotState, entries: Iterable[Entry]) -> News:
     """What comes of records of the slot's partition."""
     for entry in entries:
-        state.apply(entry.record.value, entry.position)
+        state.apply(entry.record.value, entry.position, entry.record.key == HISTORY)
     return state.news()

@@ -67,6 +67,7 @@ class SlotState:
         self._number = {node.node_id: number for number, node in enumerate(streams)}
         self._outputs = {node.node_id: len(node.outputs) for node in plan}
         self.engine = engine_of(slot, spread) if restored is None else restored.engine
+        self._slices = self.engine.flow.reuse
         self._outbox = Outbox(self.engine, spread.told(slot))
         self._seen = 0  # of the engine's changes
         self._failures = 0  # of the engine's, that were told
@@ -88,9 +89,13 @@ class SlotState:
         """What a snapshot keeps beside the engine's state; after `news`."""
         return encoded((self._outbox.state(), self.inputs))
 
-    def apply(self, value: bytes, position: int) -> None:
-        """Advance by one record of the partition; raises Corrupt, and UserError for those of another plan."""
+    def apply(self, value: bytes, position: int, history: bool = False) -> None:
+        """Advance by one record of the partition; raises Corrupt, and UserError for those of another plan.
+
+        `history`: what it comes to may have been computed beside the slot (C10), and is taken from there.
+        """
         self.inputs = chained(self.inputs, value)
+        self.engine.flow.reuse = self._slices if history else None
         told: list[Told] = []
         come: list[Came] = []
         for message in decoded(value):
@@ -207,7 +212,8 @@ def engine_of(slot: Slot, spread: Spread) -> Engine:
     plan = spread.plan(slot)
     streams = [node for node in plan if node.kind in STREAMS]
     fields = [node.outputs for node in streams]
-    engine = Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end)
+    slices = None if spread.slices is None else spread.slices()
+    engine = Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end, slices)
     first = min(spread.origins.values(), default=spread.end)
     for interval, timeline in engine.plan.timelines.items():
         last = min(spread.end, first + MOST_RESERVED * interval)

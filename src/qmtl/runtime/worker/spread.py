@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -11,6 +11,7 @@ from qmtl.core.flow.building import build, source_of
 from qmtl.core.flow.clock import begins
 from qmtl.core.flow.home import home
 from qmtl.core.flow.remote import stub
+from qmtl.core.flow.reuse import Reuse
 from qmtl.core.graph.ir import Node, NodeKind
 
 STREAMS = (NodeKind.BARS, NodeKind.TICKS)
@@ -29,6 +30,7 @@ class Spread:
     origins: dict[str, int]  # of the streams
     end: int  # ns: no bucket that ends later closes
     digest: str  # of all that, and of the data
+    slices: Callable[[], Reuse] | None = None  # who knows those of history, for one engine
 
     def slots(self) -> list[int]:
         """Those that have something to do."""

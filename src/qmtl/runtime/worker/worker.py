@@ -23,6 +23,7 @@ from qmtl.runtime.metrics import Metrics
 from qmtl.runtime.progress import stopwatch
 from qmtl.runtime.worker.batch import Came, records_of
 from qmtl.runtime.worker.feed import Feed, Now, Silence
+from qmtl.runtime.worker.historian import Historian
 from qmtl.runtime.worker.keeping import Compute, Keeping, Kept
 from qmtl.runtime.worker.messages import (
     Consumed,
@@ -96,14 +97,16 @@ class Worker:
         compute: Compute = asyncio.to_thread,
         retries: int = 0,
         clock: Now | None = None,
+        historian: Historian | None = None,
     ) -> None:
         """`feeds`: by stream (node id); each is read only by the owner of the stream's slot.
 
         `poll_seconds`: how long a worker that has nothing to do waits for news. `keeping`: who keeps snapshots, if
         anybody does. `watch`: a stopwatch in seconds; `compute`: runs what takes long beside the loop.
         `retries`: how often a node whose function failed is tried again. `clock`: the time (ns) by which streams fall
-        idle; None: they do not.
+        idle; None: they do not. `historian`: its part in computing history.
         """
+        self._historian = historian
         self._poll_seconds, self._keeping = poll_seconds, keeping
         self.metrics = Metrics() if metrics is None else metrics
         self._watch, self._compute, self._retries, self._clock = watch, compute, retries, clock
@@ -141,13 +144,18 @@ class Worker:
 
     async def _work(self, member: Member, stop: Callable[[bool], bool]) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            beat = self._tasks.create_task(_beat(member))
+            beside = [self._tasks.create_task(_beat(member))]
+            if self._historian is not None:
+                beside += [
+                    self._tasks.create_task(one) for one in (self._historian.run(), self._historian.beat())
+                ]
             try:
                 while not stop(not await self._round(member)):
                     pass
                 await self._leave(member)
             finally:
-                beat.cancel()
+                for one in beside:
+                    one.cancel()
 
     async def _round(self, member: Member) -> bool:
         """One poll and what follows from it; whether there was anything to do."""
@@ -179,7 +187,8 @@ class Worker:
             else:
                 fed = True
         await self._measure()
-        return bool(taking or polled.batches or polled.lost or fed)
+        waiting = self._historian is not None and not self._historian.over
+        return bool(taking or polled.batches or polled.lost or fed or waiting)
 
     async def _measure(self) -> None:
         """How far readers are behind open transactions, now and then (C4)."""
@@ -339,17 +348,20 @@ class Worker:
         owned = self._owned.get(slot)
         if owned is None:
             return False
-        fed, come = dict(owned.fed), dict[Slot, list[Came]]()
+        fed, come, history = dict(owned.fed), dict[Slot, list[Came]](), False
         for node in self._spread.streams(slot):
             if node.node_id in self._feeds:
                 messages, fed[node.node_id] = self._read(owned, node)
+                history |= bool(messages) and self._feeds[node.node_id].history
                 readers = self._spread.readers.get(node.node_id, ())
                 for to in (slot,) if node.interval_ns is not None else map(Slot, readers):
                     come.setdefault(to, []).extend(messages)
         owned.drained = fed == owned.fed and not any(come.values())
         if owned.drained:
             return False
-        onward = [(to, record) for to, messages in sorted(come.items()) for record in records_of(messages)]
+        onward = [
+            (to, record) for to, messages in sorted(come.items()) for record in records_of(messages, history)
+        ]
         if not owned.fed:
             plan = Plan(self._spread.digest, self._spread.origins)
             onward.insert(0, (slot, Record(b"plan", encoded([plan]))))
