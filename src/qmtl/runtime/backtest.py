@@ -101,8 +101,19 @@ def execute(
     end = last_end(nodes, arrivals) if end is None else end
     arrivals = _until(arrivals, end, bounded)
     _check_range(given, arrivals, start, end)
-    origins = _origins(_readers(nodes), arrivals, origin, end)
-    engine = engine_over(nodes, arrivals, origins, end, reuse)
+    streams: dict[SourceKey, list[Node]] = {}
+    for node in nodes.values():
+        if node.kind in STREAMS:
+            streams.setdefault(SourceKey(node.stream or "", node.interval_ns), []).append(node)
+    origins = _origins(streams, arrivals, origin, end)
+    engine = Engine(
+        build(list(nodes.values())),
+        [streams[key] for key in arrivals.sources],
+        list(arrivals.fields),
+        origins,
+        end,
+        reuse,
+    )
     for node_id in record:
         group, lane = engine.plan.home[node_id]
         engine.flow.log.inputs[group.index, lane] = []
@@ -111,28 +122,6 @@ def execute(
     return Executed(
         engine, arrivals, nodes, start if start is not None else min(origins.values(), default=0), end
     )
-
-
-def engine_over(
-    nodes: dict[str, Node],
-    arrivals: Arrivals,
-    origins: Mapping[str, int],
-    end: int,
-    reuse: Reuse | None = None,
-) -> Engine:
-    """An engine of `nodes` that is to see `arrivals`, which are of their sources and no others."""
-    streams = _readers(nodes)
-    sources, fields = [streams[key] for key in arrivals.sources], list(arrivals.fields)
-    return Engine(build(list(nodes.values())), sources, fields, dict(origins), end, reuse)
-
-
-def _readers(nodes: Mapping[str, Node]) -> dict[SourceKey, list[Node]]:
-    """The stream nodes of each source."""
-    streams: dict[SourceKey, list[Node]] = {}
-    for node in nodes.values():
-        if node.kind in STREAMS:
-            streams.setdefault(SourceKey(node.stream or "", node.interval_ns), []).append(node)
-    return streams
 
 
 def _origins(

@@ -39,6 +39,11 @@ def records_of(messages: Sequence[Came], history: bool = False) -> list[Record]:
 
     `history`: they are of a past whose slices are computed beside the slots.
     """
+    return [Record(HISTORY if history else EVENTS, encoded(some)) for some in together(messages)]
+
+
+def together(messages: Sequence[Came]) -> list[list[Came]]:
+    """The messages of each record."""
     found: list[list[Came]] = []
     room = 0
     for one in messages:
@@ -48,7 +53,7 @@ def records_of(messages: Sequence[Came], history: bool = False) -> list[Record]:
             room = RECORD_BYTES
         found[-1].append(one)
         room -= size
-    return [Record(HISTORY if history else EVENTS, encoded(some)) for some in found]
+    return found
 
 
 def batch_of(messages: Sequence[Came], number: Mapping[str, int]) -> Batch:

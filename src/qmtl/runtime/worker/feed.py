@@ -84,14 +84,11 @@ class TableFeed(Feed):
             return None, position
         if position == count:
             return Finished(self._node_id), position + 1
-        stop = self._stop(position)
-        return (self._events(slice(position, stop)), stop) if stop > position else (None, position)
+        stop = min(position + self._chunk, self._come(position))
+        return (self.events(slice(position, stop)), stop) if stop > position else (None, position)
 
-    def _stop(self, position: int) -> int:
-        """Up to which row to read, from one that is there."""
-        return min(position + self._chunk, self._come(position))
-
-    def _events(self, part: slice) -> Events:
+    def events(self, part: slice) -> Events:
+        """Some rows."""
         return Events(
             self._node_id,
             self._event_ns[part].tobytes(),

@@ -126,7 +126,7 @@ class Historian:
             return going
         cache = self._slices()
         reuse = Kept(cache, self.history.begins(job.first)) if job.start else cache
-        return self.history.pieces(job, reuse), cache
+        return Pieces(self.history, job, reuse), cache
 
     async def _look(self) -> None:
         """Which jobs are done."""

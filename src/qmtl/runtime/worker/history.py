@@ -12,20 +12,25 @@ done twice or never, and a store that lost something make the owner of the slot 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qmtl.core.flow.building import build
+from qmtl.core.flow.engine import Engine
 from qmtl.core.flow.kernel import KernelKind
 from qmtl.core.flow.plan import Plan
 from qmtl.core.flow.reuse import SPAN, Reuse
 from qmtl.core.graph.ir import Node, NodeKind
 from qmtl.core.graph.walk import topological
 from qmtl.runtime.arrivals import ArrivalKind, Arrivals, SourceKey
-from qmtl.runtime.backtest import boundaries, engine_over
+from qmtl.runtime.backtest import boundaries
+from qmtl.runtime.worker.batch import Came, batch_of, together
+from qmtl.runtime.worker.feed import TableFeed
+from qmtl.runtime.worker.messages import Finished
+from qmtl.runtime.worker.slot import reserve
 from qmtl.runtime.worker.spread import STREAMS, Spread
 
 JOBS = 32  # of a home, at most
@@ -55,6 +60,7 @@ class History:
         """`arrivals`: of all streams whose past is known; `span`: buckets between the boundaries of slices."""
         self.arrivals, self._laid = arrivals, laid
         nodes = laid.nodes.values()
+        self._tables: dict[str, TableFeed] = {}
         self._authors: dict[int, list[Node]] = {}
         for node in nodes:
             if node.kind is NodeKind.FUNCTION:
@@ -62,7 +68,8 @@ class History:
         finest = min((node.interval_ns for node in nodes if node.interval_ns is not None), default=1)
         self.cuts = [*boundaries(arrivals, finest, span), len(arrivals)]
         self.segments = len(self.cuts) - 1
-        self._begins = self._times(finest * span)
+        self._step = finest * span
+        self._begins = self._times()
         made_of = {home: topological(authors) for home, authors in self._authors.items()}
         self._made_of = {
             home: nodes
@@ -83,10 +90,6 @@ class History:
         """The homes whose jobs read a stream (node id)."""
         return [home for home, nodes in self._made_of.items() if any(one.node_id == stream for one in nodes)]
 
-    def pieces(self, job: Job, reuse: Reuse, start: int | None = None) -> Pieces:
-        """The job's engine before segment `start` (default: where the job's input begins)."""
-        return Pieces(self, job, reuse, job.start if start is None else start)
-
     def origin(self, node_id: str, start: int) -> int:
         """Of a stream that is read from segment `start` on (ns)."""
         origin = self._laid.origins[node_id]
@@ -96,6 +99,10 @@ class History:
         """The boundary (ns) at which a segment begins."""
         return self._begins[segment]
 
+    def until(self, segment: int) -> int:
+        """The end (ns) of what lies before a segment."""
+        return self._begins[segment] if segment < self.segments else self._begins[-1] + self._step
+
     @property
     def digest(self) -> str:
         """Of the nodes, their homes and the data."""
@@ -104,6 +111,17 @@ class History:
     @property
     def end(self) -> int:
         return self._laid.end
+
+    @property
+    def finished(self) -> bool:
+        """Whether the streams end with what has come."""
+        return bool((self.arrivals.kind == ArrivalKind.FINISHED).any())
+
+    def table(self, stream: Node) -> TableFeed:
+        """The events of a stream."""
+        if stream.node_id not in self._tables:
+            self._tables[stream.node_id] = TableFeed(stream, self.arrivals)
+        return self._tables[stream.node_id]
 
     def rows(self, stream: Node) -> list[int]:
         """How many events of a stream come before each segment, and how many in all."""
@@ -115,8 +133,9 @@ class History:
     def _streams(nodes: Iterable[Node]) -> list[Node]:
         return [node for node in nodes if node.kind in STREAMS]
 
-    def _times(self, step: int) -> list[int]:
+    def _times(self) -> list[int]:
         """The boundary (ns) at which each segment begins."""
+        step = self._step
         if not len(self.arrivals):
             return []
         return [int(self.arrivals.event_ns[cut]) // step * step for cut in self.cuts[:-1]]
@@ -168,23 +187,32 @@ class History:
 
 
 class Pieces:
-    """One job under way: an engine that advances by segments."""
+    """One job under way: an engine that advances by segments, in the same steps as the slots do."""
 
-    def __init__(self, history: History, job: Job, reuse: Reuse, start: int) -> None:
-        self._history, self.next = history, start
+    def __init__(self, history: History, job: Job, reuse: Reuse) -> None:
+        self._history, self.next = history, job.start
         nodes = history.nodes(job)
-        some = _of(history.arrivals, {key_of(node) for node in nodes if node.kind in STREAMS})
-        self._arrivals, kept = some
-        self._cuts = np.searchsorted(kept, history.cuts).tolist()
-        origins = {one.node_id: history.origin(one.node_id, start) for one in nodes if one.kind in STREAMS}
-        self._engine = engine_over(
-            {node.node_id: node for node in nodes}, self._arrivals, origins, history.end, reuse
+        streams = [node for node in nodes if node.kind in STREAMS]
+        self._number = {node.node_id: number for number, node in enumerate(streams)}
+        self._tables = [(history.table(node), history.rows(node)) for node in streams]
+        origins = {key: history.origin(key, job.start) for key in self._number}
+        fields = [node.outputs for node in streams]
+        self._engine = Engine(
+            build(list(nodes)), [[node] for node in streams], fields, origins, history.end, reuse
         )
+        reserve(self._engine, min(origins.values()), history.until(job.stop))
 
     def advance(self) -> None:
         """By the next segment. Blocks while it computes."""
-        self._engine.advance(self._arrivals, self._cuts[self.next], self._cuts[self.next + 1])
+        spans = [(table, rows[self.next], rows[self.next + 1]) for table, rows in self._tables]
         self.next += 1
+        self._apply([table.events(slice(low, high)) for table, low, high in spans if low < high])
+        if self.next == self._history.segments and self._history.finished:
+            self._apply([Finished(key) for key in self._number])
+
+    def _apply(self, messages: Sequence[Came]) -> None:
+        for some in together(messages):
+            self._engine.advance(batch_of(some, self._number))
 
 
 def key_of(stream: Node) -> SourceKey:
@@ -211,19 +239,3 @@ def reach(plan: Plan) -> int | None:
 
 def _name(home: int, number: int) -> str:
     return f"{home}-{number}"
-
-
-def _of(arrivals: Arrivals, keys: set[SourceKey]) -> tuple[Arrivals, np.ndarray[Any, Any]]:
-    """Those of some sources, and their numbers among all."""
-    chosen = [number for number, key in enumerate(arrivals.sources) if key in keys]
-    number = np.full(len(arrivals.sources) + 1, -1, np.int32)  # the last one is that of clock ticks
-    number[chosen] = np.arange(len(chosen))
-    kept = np.flatnonzero(number[arrivals.source] >= 0)
-    columns: dict[str, Any] = {
-        name: getattr(arrivals, name)[kept] for name in ("kind", "row", "event_ns", "available_ns")
-    }
-    by_source: Mapping[str, Any] = {
-        name: tuple(getattr(arrivals, name)[one] for one in chosen)
-        for name in ("sources", "fields", "values", "event_id", "revision")
-    }
-    return replace(arrivals, source=number[arrivals.source[kept]], **columns, **by_source), kept

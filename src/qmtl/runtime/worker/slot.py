@@ -214,12 +214,16 @@ def engine_of(slot: Slot, spread: Spread) -> Engine:
     fields = [node.outputs for node in streams]
     slices = None if spread.slices is None else spread.slices()
     engine = Engine(build(plan), [[node] for node in streams], fields, spread.origins, spread.end, slices)
-    first = min(spread.origins.values(), default=spread.end)
-    for interval, timeline in engine.plan.timelines.items():
-        last = min(spread.end, first + MOST_RESERVED * interval)
-        if spread.end != FOREVER and first < last:
-            timeline.reserve(floor_to(first, interval), floor_to(last, interval))
+    reserve(engine, min(spread.origins.values(), default=spread.end), spread.end)
     return engine
+
+
+def reserve(engine: Engine, first: int, end: int) -> None:
+    """Room for the buckets ``[first, end)`` (ns), where the end is known: what grows closes what it has before."""
+    for interval, timeline in engine.plan.timelines.items():
+        last = min(end, first + MOST_RESERVED * interval)
+        if end != FOREVER and first < last:
+            timeline.reserve(floor_to(first, interval), floor_to(last, interval))
 
 
 def _as_it_closed(cells: Cells, group: Group, first: dict[int, Change]) -> Cells:
