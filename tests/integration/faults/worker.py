@@ -25,8 +25,7 @@ from qmtl.cli import main
 from qmtl.core.flow.commit import Slot
 from qmtl.ports.log import Log, Point
 from qmtl.runtime.progress import stopwatch
-from qmtl.runtime.worker.feed import TableFeed
-from qmtl.runtime.worker.messages import Events, Finished
+from qmtl.runtime.worker.history_feed import HistoryFeed
 
 RELEASED = "released"  # this file: all data may come now
 
@@ -45,20 +44,17 @@ class Handed(msgspec.Struct, frozen=True):
     through: str = ""  # the URL by which the log is reached, where that is another than its name
 
 
-class PacedFeed(TableFeed):
+class PacedFeed(HistoryFeed):
     """The files come in as time goes on."""
 
     handed: Handed
 
-    def read(self, position: int | str) -> tuple[Events | Finished | None, int | str]:
-        position = int(position)
-        self._chunk = self.handed.chunk
-        if not Path(self.handed.folder, RELEASED).exists():
-            come = int((stopwatch() - self.handed.begin) * self.handed.rate)
-            if position >= come:
-                return None, position
-            self._chunk = min(self._chunk, come - position)
-        return super().read(position)
+    def _stop(self, position: int) -> int:
+        stop = min(super()._stop(position), position + self.handed.chunk)
+        if Path(self.handed.folder, RELEASED).exists():
+            return stop
+        come = int((stopwatch() - self.handed.begin) * self.handed.rate)
+        return max(position, min(stop, come))
 
 
 def strike(handed: Handed) -> Any:
@@ -91,7 +87,7 @@ def run() -> None:
     from faults.place import catalog
 
     PacedFeed.handed = handed
-    starting.TableFeed = PacedFeed  # type: ignore[misc]
+    starting.HistoryFeed = PacedFeed  # type: ignore[misc]
     if handed.lease:
         sys.argv += ["--lease", handed.lease]
     command.open_log = lambda url: opened(handed.through or url, handed, strike(handed))  # type: ignore[assignment]
