@@ -15,6 +15,7 @@ from qmtl.core.flow import status_kernels as cells
 from qmtl.core.flow.access_kernels import (
     clocks_of,
     copies_of,
+    counts_of,
     edges_of,
     groups_of,
     rows_of,
@@ -178,6 +179,28 @@ def _outputs(V, out, lane, low, high):
     return before
 
 
+@njit(**inner)
+def _warm(g, t, lane, low, high, stop):
+    """From which row on it is out of warm-up, however many of ``[low, high)`` are rows of the node (E5)."""
+    N, enough = counts_of(g, t), g[at.G_ROWS] - 1 + 2 * (high - low)
+    row = high
+    while row < stop and N[row, lane] <= enough:
+        row += 1
+    return row
+
+
+@njit(**inner)
+def _recount(g, t, lane, row):
+    """Rows from `row` on count what lies before them anew, also where only others that share the counts have closed."""
+    M, N = rows_of(g, t), counts_of(g, t)
+    if row >= t[at.T_ROWS]:
+        return
+    more = N[row - 1, lane] + M[row, lane] - N[row, lane]
+    if more != 0:
+        for r in range(row, t[at.T_ROWS]):
+            N[r, lane] += more
+
+
 @njit(**allocating)
 def _correct_lane(head, index, lane, low, high, stop):
     G, T = groups_of(head), timelines_of(head)
@@ -185,21 +208,32 @@ def _correct_lane(head, index, lane, low, high, stop):
     t = T[g[at.G_TIMELINE]]
     S, M, V = status_of(g, t), rows_of(g, t), values_of(t)
     out, kind = i64_1(g[at.G_OUT], g[at.G_OUTS]), g[at.G_KIND]
-    reach = stop if kind == at.WINDOW or kind == at.SCAN else high
+    counting = kind == at.WINDOW or kind == at.SCAN
+    reach = _warm(g, t, lane, low, high, stop) if counting else high
     old = S[low:reach, lane].copy()
     _judge(head, index, low, reach, lane)
+    if counting:
+        _recount(g, t, lane, reach)
     for r in range(reach - 1, high - 1, -1):
         if S[r, lane] != old[r - low]:
             high = r + 1
             break
     if kind == at.SCAN:
-        _replay(head, index, lane, low, high, stop, old)
+        _replay(head, index, lane, low, high, stop, _whole(S, lane, low, old, stop))
         return
     if kind == at.WINDOW:
         high = max(high, cells.nth_row_after(M, lane, high - 1, g[at.G_ROWS] - 1, stop) + 1)
     before = _outputs(V, out, lane, low, high)
     call_part(head[at.H_VALUES], (head, index, low, high, lane, lane + 1))
-    _tell(head, index, lane, low, high, old, before, 0)
+    _tell(head, index, lane, low, high, _whole(S, lane, low, old, high), before, 0)
+
+
+@njit(**allocating)
+def _whole(S, lane, low, old, stop):
+    """Statuses before of rows ``[low, stop)``: those that were judged again, and the others as they are."""
+    found = S[low:stop, lane].copy()
+    found[: len(old)] = old[: len(found)]
+    return found
 
 
 @njit(**allocating)
