@@ -10,6 +10,9 @@ from qmtl.core.flow.timeline import FOREVER, NEVER, Timeline
 from qmtl.core.graph.ir import Edge, Node, NodeKind
 
 
+ALIKE = (NodeKind.OPERATOR, NodeKind.FUNCTION)  # kinds of which many nodes are lanes of a group
+
+
 def relation(interval: int | None, up: int | None) -> Relation:
     """How an input of interval `up` stands to a node of `interval`."""
     if up is None:
@@ -53,14 +56,18 @@ def _likeness(node: Node, class_of: dict[str, object]) -> object:
         (e.name, class_of[source_of(e)[0].node_id], e.columns, e.window, e.required, e.complete)
         for e in node.edges
     )
-    if node.kind is NodeKind.OPERATOR and not any(e.node.interval_ns is None for e in node.edges):
-        return (node.kind, node.operator, node.params, node.interval_ns, edges, node.closing)
-    return (node.kind, node.node_id)  # functions, crosses and readers of ticks stand alone
+    if node.kind in ALIKE and not any(e.node.interval_ns is None for e in node.edges):
+        if node.kind is NodeKind.OPERATOR:
+            return (node.kind, node.operator, node.params, node.interval_ns, edges, node.closing)
+        shown = tuple(e.single for e in node.edges)
+        told = (node.function, repr(node.params), node.outputs, node.wants_watermark, node.vectorized)
+        return (node.kind, told, node.interval_ns, edges, shown, node.closing)
+    return (node.kind, node.node_id)  # crosses and readers of ticks stand alone
 
 
 def _add(plan: Plan, members: list[Node]) -> None:
     node = members[0]
-    if node.kind is NodeKind.OPERATOR and node.edges:
+    if node.kind in ALIKE and node.edges:
         home = plan.home
         members.sort(key=lambda n: [_lane(home, e) for e in n.edges])
         node = members[0]

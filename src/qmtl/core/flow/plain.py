@@ -14,7 +14,7 @@ import numpy as np
 
 from qmtl.core.flow import layout
 from qmtl.core.flow.answer import answers, called, taken
-from qmtl.core.flow.plan import Group, Relation
+from qmtl.core.flow.plan import EdgePlan, Group, Relation
 from qmtl.core.flow.rectangle_kernels import statuses
 from qmtl.core.flow.settle_kernels import one_row
 from qmtl.core.flow.timeline import FAILED, GAP, HALTED, VALUE
@@ -65,20 +65,27 @@ class Ready:
         self._group, self._timeline, self._node, self._function = group, timeline, node, node.function
         self._params = dict(node.params)
         self._alone = (float, np.float64) if len(node.outputs) == 1 else ()
-        self._inputs = [self._shown(lane) for lane in range(group.lanes)]
+        self._inputs = [
+            (
+                edge.name,
+                edge.window.rows or 1,
+                list(zip(edge.names, self._offsets(edge), strict=True)),
+                edge.single,
+            )
+            for edge in group.edges
+        ]
         self._every, self._told = list(range(group.lanes)), np.zeros(group.lanes, np.uint8)
         outs = group.out.tolist()
         self._cells = [outs[0] + n if len(outs) == 1 else group.out + n for n in self._every]
 
-    def _shown(self, lane: int) -> list[tuple[str, int, list[tuple[str, int]], bool]]:
-        found = []
-        for edge in self._group.edges:
-            cells = (edge.up.out[list(edge.columns)] + edge.lanes[lane]).tolist()
-            assert edge.window.rows is not None
-            found.append(
-                (edge.name, edge.window.rows, list(zip(edge.names, cells, strict=True)), edge.single)
-            )
-        return found
+    @staticmethod
+    def _offsets(edge: EdgePlan) -> list[slice | np.ndarray]:
+        """Of each column of an input, where its cells are by lane: side by side, or one by one."""
+        lanes = edge.lanes
+        if np.array_equal(lanes, lanes[0] + np.arange(len(lanes))):
+            firsts = [int(edge.up.out[column] + lanes[0]) for column in edge.columns]
+            return [slice(first, first + len(lanes)) for first in firsts]
+        return [edge.up.out[column] + lanes for column in edge.columns]
 
     def close(
         self, head: np.ndarray, halt: Callable[[int, int, int, str], None]
@@ -117,18 +124,32 @@ class Ready:
         return taken(answer, self._node.outputs)
 
     def _views(self, row: int, bucket: int, lanes: list[int]) -> Iterator[tuple[Any, ...]]:
-        V, times, stop = self._timeline.V, self._timeline.bucket, row + 1
-        watermark = (bucket + self._group.interval,) if self._node.wants_watermark else ()
+        """What the function is called with, lane by lane; windows are copied, all at once, as a view may be kept."""
+        shown = [self._windows(row + 1, *given) for given in self._inputs]
+        names = [name for name, *_ in self._inputs]
+        told = (bucket + self._group.interval,) if self._node.wants_watermark else ()
+        if len(names) == 1:
+            (name,), (windows,) = names, shown
+            for lane in lanes:
+                yield (View({name: windows[lane]}, bucket), *told)
+            return
         for lane in lanes:
-            shown: dict[str, Any] = {}
-            for name, count, cells, single in self._inputs[lane]:
-                start = stop - count
-                if single:
-                    shown[name] = locked(V[start:stop, cells[0][1]].copy())
-                else:
-                    arrays = {each: locked(V[start:stop, cell].copy()) for each, cell in cells}
-                    shown[name] = Columns(arrays, locked(times[start:stop].copy()), 0, count)
-            yield (View(shown, bucket), *watermark)
+            yield (View({name: each[lane] for name, each in zip(names, shown, strict=True)}, bucket), *told)
+
+    def _windows(
+        self, stop: int, _: str, count: int, columns: list[tuple[str, slice | np.ndarray]], single: bool
+    ) -> list[Any]:
+        """The latest rows of an input before `stop`, by lane."""
+        V, start = self._timeline.V, stop - count
+        arrays = {name: list(locked(V[start:stop, cells].T.copy())) for name, cells in columns}
+        if single:
+            (found,) = arrays.values()
+            return found
+        times = locked(self._timeline.bucket[start:stop].copy())
+        return [
+            Columns({name: each[lane] for name, each in arrays.items()}, times, 0, count)
+            for lane in self._every
+        ]
 
 
 class _Run:
