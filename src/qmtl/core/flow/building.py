@@ -9,7 +9,6 @@ from qmtl.core.flow.storage import allocate
 from qmtl.core.flow.timeline import FOREVER, NEVER, Timeline
 from qmtl.core.graph.ir import Edge, Node, NodeKind
 
-
 ALIKE = (NodeKind.OPERATOR, NodeKind.FUNCTION)  # kinds of which many nodes are lanes of a group
 
 

@@ -179,28 +179,6 @@ def _outputs(V, out, lane, low, high):
     return before
 
 
-@njit(**inner)
-def _warm(g, t, lane, low, high, stop):
-    """From which row on it is out of warm-up, however many of ``[low, high)`` are rows of the node (E5)."""
-    N, enough = counts_of(g, t), g[at.G_ROWS] - 1 + 2 * (high - low)
-    row = high
-    while row < stop and N[row, lane] <= enough:
-        row += 1
-    return row
-
-
-@njit(**inner)
-def _recount(g, t, lane, row):
-    """Rows from `row` on count what lies before them anew, also where only others that share the counts have closed."""
-    M, N = rows_of(g, t), counts_of(g, t)
-    if row >= t[at.T_ROWS]:
-        return
-    more = N[row - 1, lane] + M[row, lane] - N[row, lane]
-    if more != 0:
-        for r in range(row, t[at.T_ROWS]):
-            N[r, lane] += more
-
-
 @njit(**allocating)
 def _correct_lane(head, index, lane, low, high, stop):
     G, T = groups_of(head), timelines_of(head)
@@ -208,12 +186,13 @@ def _correct_lane(head, index, lane, low, high, stop):
     t = T[g[at.G_TIMELINE]]
     S, M, V = status_of(g, t), rows_of(g, t), values_of(t)
     out, kind = i64_1(g[at.G_OUT], g[at.G_OUTS]), g[at.G_KIND]
-    counting = kind == at.WINDOW or kind == at.SCAN
-    reach = _warm(g, t, lane, low, high, stop) if counting else high
+    counting, N, reach = kind == at.WINDOW or kind == at.SCAN, counts_of(g, t), high
+    if counting:  # beyond, it is out of warm-up, however many of the rows changed are rows of the node (E5)
+        reach = cells.warm(N, lane, high, stop, g[at.G_ROWS] + 2 * (high - low))
     old = S[low:reach, lane].copy()
     _judge(head, index, low, reach, lane)
-    if counting:
-        _recount(g, t, lane, reach)
+    if counting and reach < t[at.T_ROWS]:
+        cells.recount(M, N, lane, reach, t[at.T_ROWS])
     for r in range(reach - 1, high - 1, -1):
         if S[r, lane] != old[r - low]:
             high = r + 1

@@ -165,6 +165,23 @@ def nth_row_after(M, lane, row, n, stop):
 
 
 @njit(**options)
+def warm(N, lane, row, stop, enough):
+    """The first row from `row` on up to which there are so many rows, or `stop`."""
+    while row < stop and N[row, lane] < enough:
+        row += 1
+    return row
+
+
+@njit(**options)
+def recount(M, N, lane, row, rows):
+    """Rows from `row` on count what lies before them anew, also where only others that share the counts have closed."""
+    more = N[row - 1, lane] + M[row, lane] - N[row, lane]
+    if more != 0:
+        for r in range(row, rows):
+            N[r, lane] += more
+
+
+@njit(**options)
 def cross_status(M, S, per_lane, min_count, r0, r1, lanes):
     """A cross-section: `min_count` lanes must be present; with a value per lane, the lane too."""
     for r in range(r0, r1):
