@@ -36,6 +36,7 @@ class Metrics:
         self.commit_refused = counter("commit_refused", "steps refused: the slot had another owner")
         self.replay_different = counter("replay_different", "last steps that computed other results again")
         self.node_failed = counter("node_failed", "failures of authors' functions")
+        self.feed_rejected = counter("feed_rejected", "records of topics that were no events")
         self.history_jobs = counter("history_jobs", "jobs of history that this worker did")
         self.lso_lag = gauge("lso_lag", "records behind an open transaction")
         self.commit_latency = Histogram(

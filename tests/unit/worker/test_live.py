@@ -14,6 +14,7 @@ from qmtl import Catalog, Event, Panel, Runner, Strategy, StreamInput, UserError
 from qmtl.adapters.memory.log import MemoryLog
 from qmtl.adapters.memory.store import Store
 from qmtl.core.flow.timeline import VALUE
+from qmtl.ports.records import Written
 from qmtl.runtime.backtest import unique_nodes
 from qmtl.runtime.ledger import cells_of
 from qmtl.runtime.worker.feed import Feed
@@ -208,3 +209,40 @@ def test_a_stream_that_falls_silent_does_not_hold_others_back() -> None:
 
 def _event(name: str, minute: int, close: float) -> Event:
     return Event(name, BEGIN + minute * MINUTE, {"close": close}, interval="1m")
+
+
+class Told:
+    """A topic in memory: three bars, and a record that is none."""
+
+    place = "topic a"
+
+    def read(self, start: int, limit: int) -> tuple[list[Written], int, bool]:
+        bars = [b'{"ts": %d, "close": %d}' % (BEGIN // 10**9 + 60 * n, n) for n in range(3)]
+        values = [*bars[:2], b"no bar", bars[2]]
+        return [Written(n, values[n]) for n in range(start, 4)], 4, True
+
+
+def test_records_that_are_no_events_are_counted() -> None:
+    class Mean(Strategy):
+        def define(self) -> None:
+            self.output("mean", StreamInput("A", interval="1m", fields=("close",)).close.sma(2))
+
+    async def work() -> tuple[CommitLog, float]:
+        graphs, data = concrete(Mean(), {})
+        feeds = live_feeds(graphs, data, {"A": Told}, lambda: BEGIN, tz="UTC")
+        log = MemoryLog(SLOTS, asyncio.get_running_loop().time)
+        worker = made(log, await live_spread(log, graphs, feeds), feeds, "one", Manner())
+        worker._poll_seconds = 0.01
+        left = [20]
+
+        def stop(nothing: bool) -> bool:
+            left[0] -= 1
+            return left[0] < 0
+
+        await worker.run(stop)
+        return await read_all(log), worker.metrics.summary()["feed_rejected_total"]
+
+    found, rejected = asyncio.run(work())
+    assert found.wrong == []
+    assert max(len(one.latest) for one in found.nodes.values()) == 3
+    assert rejected == 1.0

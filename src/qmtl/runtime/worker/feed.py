@@ -26,6 +26,7 @@ class Feed(ABC):
     """
 
     caught_up = True  # whether nothing was left to read the last time: a stream is not idle otherwise (E11)
+    rejected = 0  # how many records that were none of events it has passed over
     history = False  # whether what was read last is of a past that is computed beside the slots (C10)
 
     @abstractmethod

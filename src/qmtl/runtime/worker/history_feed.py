@@ -45,7 +45,7 @@ class HistoryFeed(Feed):
     def _of_live(self, at: int | str, position: int | str) -> tuple[Events | Finished | None, int | str]:
         assert self._live is not None
         events, after = self._live.read(at)
-        self.history, self.caught_up = False, self._live.caught_up
+        self.history, self.caught_up, self.rejected = False, self._live.caught_up, self._live.rejected
         return events, position if str(after) == str(at) else f"{LIVE}{after}"
 
     def _stop(self, position: int) -> int:

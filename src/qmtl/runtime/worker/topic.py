@@ -30,7 +30,6 @@ class TopicFeed(Feed):
         """`now`: when what is read came, where no field says it (`columns={"at": …}`)."""
         self._node_id, self._wanted, self._records, self._reading = node.node_id, wanted, records, reading
         self._now = now
-        self.rejected = 0
         self.caught_up = False
 
     def read(self, position: int | str) -> tuple[Events | None, int | str]:

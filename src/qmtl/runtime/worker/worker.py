@@ -351,8 +351,11 @@ class Worker:
         fed, come, history = dict(owned.fed), dict[Slot, list[Came]](), False
         for node in self._spread.streams(slot):
             if node.node_id in self._feeds:
+                feed = self._feeds[node.node_id]
+                before = feed.rejected
                 messages, fed[node.node_id] = self._read(owned, node)
-                history |= bool(messages) and self._feeds[node.node_id].history
+                self.metrics.feed_rejected.labels(slot).inc(feed.rejected - before)
+                history |= bool(messages) and feed.history
                 readers = self._spread.readers.get(node.node_id, ())
                 for to in (slot,) if node.interval_ns is not None else map(Slot, readers):
                     come.setdefault(to, []).extend(messages)
