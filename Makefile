@@ -35,7 +35,7 @@ demo: $(STAMP)  ## two strategies on real daily prices, late bars corrected; wri
 	$(BIN)/qmtl demo
 
 test: $(STAMP)  ## all tests (ARGS="-k name" chooses, JOBS=8 uses more processes)
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --durations 12 -m "not soak" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 12 -m "not soak" $(ARGS)
 
 check: $(STAMP)  ## format, lint, types and tidiness, in under a minute
 	$(PY) -m ruff format --check .
