@@ -323,7 +323,6 @@ def test_a_job_whose_worker_is_gone_is_done_by_another(
         worker = await worker_over(log, graphs, arrivals, "w", place.manner)
         worker._poll_seconds = 0.02
         await worker.run(idle(4))
-        await leases.close()
         return await read_all(log), int(worker.metrics.summary()["history_jobs_total"]) - len(names)
 
     found, missing = asyncio.run(run())

@@ -45,7 +45,9 @@ class Historian:
         poll_seconds: float = 0.5,
         compute: Compute = asyncio.to_thread,
     ) -> None:
-        """`slices`: a cache over `store`, made anew; `name`: of the worker; `watch`: a stopwatch in seconds."""
+        """`leases`: its own, closed in the end; `slices`: a cache over `store`, made anew; `name`: of the worker;
+        `watch`: a stopwatch in seconds.
+        """
         self.history, self._leases, self._store, self._slices = history, leases, store, slices
         self._name, self._watch, self._metrics = name, watch, Metrics() if metrics is None else metrics
         self._poll_seconds, self._compute = poll_seconds, compute
@@ -67,6 +69,13 @@ class Historian:
 
     async def run(self) -> None:
         """Do jobs until all are done, by whomever. Where lease or store stay away, leave it to the slots' owners."""
+        try:
+            await self._all()
+        finally:
+            self._going.clear()
+            await self._leases.close()
+
+    async def _all(self) -> None:
         since = self._watch()
         while not self.over:
             try:
@@ -78,7 +87,6 @@ class Historian:
                     _log.warning("history is computed by the owners of its slots: %s", away)
                     self._given_up = True
                 await asyncio.sleep(self._poll_seconds)
-        self._going.clear()
 
     async def beat(self) -> None:
         """Renews the lease of the job that is being done."""
