@@ -79,9 +79,11 @@ class Ready:
         self._cells = [outs[0] + n if len(outs) == 1 else group.out + n for n in self._every]
 
     @staticmethod
-    def _offsets(edge: EdgePlan) -> list[slice | np.ndarray]:
-        """Of each column of an input, where its cells are by lane: side by side, or one by one."""
+    def _offsets(edge: EdgePlan) -> list[Any]:
+        """Of each column of an input, where its cells are: the only lane's, a slice of several, or their numbers."""
         lanes = edge.lanes
+        if len(lanes) == 1:
+            return [int(edge.up.out[column] + lanes[0]) for column in edge.columns]
         if np.array_equal(lanes, lanes[0] + np.arange(len(lanes))):
             firsts = [int(edge.up.out[column] + lanes[0]) for column in edge.columns]
             return [slice(first, first + len(lanes)) for first in firsts]
@@ -125,6 +127,9 @@ class Ready:
 
     def _views(self, row: int, bucket: int, lanes: list[int]) -> Iterator[tuple[Any, ...]]:
         """What the function is called with, lane by lane; windows are copied, all at once, as a view may be kept."""
+        if self._group.lanes == 1:
+            yield self._only(row + 1, bucket)
+            return
         shown = [self._windows(row + 1, *given) for given in self._inputs]
         names = [name for name, *_ in self._inputs]
         told = (bucket + self._group.interval,) if self._node.wants_watermark else ()
@@ -136,8 +141,21 @@ class Ready:
         for lane in lanes:
             yield (View({name: each[lane] for name, each in zip(names, shown, strict=True)}, bucket), *told)
 
+    def _only(self, stop: int, bucket: int) -> tuple[Any, ...]:
+        """What the only lane is called with."""
+        V, shown = self._timeline.V, dict[str, Any]()
+        for name, count, columns, single in self._inputs:
+            start = stop - count
+            if single:
+                shown[name] = locked(V[start:stop, columns[0][1]].copy())
+            else:
+                arrays = {each: locked(V[start:stop, cell].copy()) for each, cell in columns}
+                shown[name] = Columns(arrays, locked(self._timeline.bucket[start:stop].copy()), 0, count)
+        told = (bucket + self._group.interval,) if self._node.wants_watermark else ()
+        return (View(shown, bucket), *told)
+
     def _windows(
-        self, stop: int, _: str, count: int, columns: list[tuple[str, slice | np.ndarray]], single: bool
+        self, stop: int, _: str, count: int, columns: list[tuple[str, Any]], single: bool
     ) -> list[Any]:
         """The latest rows of an input before `stop`, by lane."""
         V, start = self._timeline.V, stop - count
